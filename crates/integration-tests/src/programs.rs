@@ -1,0 +1,42 @@
+//! The interpreters that tests need, and what this machine permits.
+
+use std::process::Command;
+use std::sync::OnceLock;
+
+use resume_sys::account;
+
+/// The path of node itself. A wrapper on PATH would need the environment of its owner.
+#[track_caller]
+pub fn node() -> &'static str {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| resolve("node", &["-p", "process.execPath"]))
+}
+
+/// The path of python itself.
+#[track_caller]
+pub fn python() -> &'static str {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| resolve("python3", &["-c", "import sys; print(sys.executable)"]))
+}
+
+fn resolve(name: &str, arguments: &[&str]) -> String {
+    let output = Command::new(name).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("these tests need {name}: {error}"));
+    assert!(output.status.success(), "{name} does not say where it is");
+    String::from_utf8(output.stdout).expect("a path is text").trim().to_owned()
+}
+
+/// Whether we may do everything here.
+pub fn is_root() -> bool {
+    account::effective_uid() == 0
+}
+
+/// Whether one of `tools` cannot be run; says so, for the test that then has nothing to show.
+pub fn missing(tools: &[&str]) -> bool {
+    let absent = |tool: &&&str| Command::new(tool).arg("--version").output().is_err();
+    let absent = tools.iter().find(absent);
+    if let Some(tool) = absent {
+        println!("skipped: `{tool}` is not installed");
+    }
+    absent.is_some()
+}

@@ -1,0 +1,23 @@
+"""Runs a command in a terminal of its own: `terminal.py COMMAND…`.
+
+What it prints comes out on our stdout. When we are killed the terminal is closed, and whoever still has it gets a SIGHUP,
+as when a person closes the window.
+"""
+
+import os
+import pty
+import sys
+
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+while True:
+    try:
+        data = os.read(terminal, 65536)
+    except OSError:
+        # EIO: the last one that had the terminal open is gone.
+        break
+    if not data:
+        break
+    os.write(1, data)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

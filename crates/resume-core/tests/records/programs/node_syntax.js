@@ -1,0 +1,2 @@
+console.error('never printed');
+const x = ;

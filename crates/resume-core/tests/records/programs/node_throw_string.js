@@ -1,0 +1,2 @@
+console.error('about to throw');
+throw 'not even an error';

@@ -1,0 +1,4 @@
+puts stderr "starting"
+proc inner {} { error "no such key" }
+proc outer {} { inner }
+outer

@@ -1,0 +1,224 @@
+//! One stream of one instance, as the writer sees it: lines that are not finished, and where records start.
+
+use std::time::Duration;
+
+use resume_core::record::Splitter;
+
+use crate::Source;
+use crate::format::{Cause, Marks};
+
+/// How long a line may stand unfinished before it is written as it is, and how long a silence closes a record.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(100);
+/// The same in the unit of the index. That a silence closes a record is part of the format.
+pub(crate) const SILENCE_MICROS: u64 = 100_000;
+/// The longest record; what goes on beyond is another one.
+pub(crate) const RECORD_LIMIT: usize = 1 << 20;
+/// A buffer that grew beyond this is given back.
+const KEPT_BUFFER: usize = 4096;
+
+/// Bytes of the held line that wait.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    /// When the first of them came (since boot).
+    since: Duration,
+}
+
+/// What the writer knows of one stream of one instance.
+#[derive(Debug)]
+pub(crate) struct SourceState {
+    pub(crate) source: Source,
+    splitter: Splitter,
+    held: Held,
+    /// Whether the last piece that was looked at ended within its line.
+    in_line: bool,
+    /// The bytes of the open record so far.
+    record_len: usize,
+    /// Whether what comes belongs to a record that was dropped.
+    skipping: bool,
+    /// The time of the last entry.
+    last_micros: u64,
+    /// Whether anything of this run was written.
+    pub(crate) wrote: bool,
+    /// What could not be written and is not accounted for in the log yet.
+    pub(crate) dropped: Dropped,
+}
+
+/// What could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    /// Why the last of it could not.
+    pub(crate) cause: Cause,
+}
+
+impl Default for Dropped {
+    fn default() -> Self {
+        Self { records: 0, bytes: 0, cause: Cause::Failure }
+    }
+}
+
+impl Dropped {
+    pub(crate) fn add(&mut self, records: u64, bytes: u64, cause: Cause) {
+        *self = Self { records: self.records + records, bytes: self.bytes + bytes, cause };
+    }
+}
+
+/// What a look at some text found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scan {
+    /// So many bytes at the front belong to a record that was dropped.
+    pub(crate) skipped: usize,
+    /// So many bytes, those included, were looked at.
+    pub(crate) end: usize,
+    /// How many records start in them.
+    pub(crate) starts: u64,
+    /// Whether the first line that is not skipped starts one.
+    pub(crate) first_starts: bool,
+    /// Whether they end within a line.
+    pub(crate) open_line: bool,
+}
+
+impl SourceState {
+    pub(crate) fn new(source: Source) -> Self {
+        Self {
+            source,
+            splitter: Splitter::default(),
+            held: Held::default(),
+            in_line: false,
+            record_len: 0,
+            skipping: false,
+            last_micros: 0,
+            wrote: false,
+            dropped: Dropped::default(),
+        }
+    }
+
+    /// A stream that an earlier writer of the log left within a line.
+    pub(crate) fn within_a_line(source: Source) -> Self {
+        Self { in_line: true, wrote: true, ..Self::new(source) }
+    }
+
+    /// Begins another run. What the last one left open must have been written.
+    pub(crate) fn begin_run(&mut self, run: u64) {
+        self.source.run = run;
+        self.wrote = false;
+        self.close();
+    }
+
+    /// Closes the open line and record.
+    pub(crate) fn close(&mut self) {
+        self.splitter.close();
+        self.in_line = false;
+        self.skipping = false;
+        self.record_len = 0;
+    }
+
+    /// An entry of any source has been or will be written at this time, and a long silence ends with it.
+    pub(crate) fn close_if_silent(&mut self, micros: u64) {
+        if !self.in_line && micros.abs_diff(self.last_micros) >= SILENCE_MICROS {
+            self.splitter.close();
+            self.skipping = false;
+        }
+    }
+
+    /// A batch was written at this time.
+    pub(crate) fn written(&mut self, micros: u64) {
+        self.last_micros = micros;
+        self.wrote = true;
+    }
+
+    /// A batch could not be written: neither can the rest of its last record be.
+    pub(crate) fn not_written(&mut self, records: u64, bytes: u64, cause: Cause) {
+        self.dropped.add(records, bytes, cause);
+        self.skipping = true;
+    }
+
+    /// Keeps the unfinished line's bytes for later.
+    pub(crate) fn hold(&mut self, bytes: &[u8], now: Duration) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.held.bytes.is_empty() {
+            self.held.since = now;
+        }
+        self.held.bytes.extend_from_slice(bytes);
+    }
+
+    /// How many bytes wait.
+    pub(crate) fn held_len(&self) -> usize {
+        self.held.bytes.len()
+    }
+
+    /// When they have waited for long enough.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        (!self.held.bytes.is_empty()).then(|| self.held.since + PATIENCE)
+    }
+
+    /// Takes the bytes that wait; the buffer is given back by [`SourceState::put_back`].
+    pub(crate) fn take_held(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held.bytes)
+    }
+
+    /// Keeps a buffer for the next line, unless it is a large one.
+    pub(crate) fn put_back(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= KEPT_BUFFER && self.held.bytes.is_empty() {
+            buffer.clear();
+            self.held.bytes = buffer;
+        }
+    }
+
+    /// Looks at text that directly follows what was looked at before, marks its lines and adds them to `scan`.
+    ///
+    /// Returns whether it came to the end of the text. It ends before where a record reaches its limit, or the marks are
+    /// full; the batch then ends there, and the rest of the text is looked at in the next.
+    pub(crate) fn scan(&mut self, text: &[u8], scan: &mut Scan, marks: &mut Marks) -> bool {
+        let mut from = 0;
+        if self.in_line && !text.is_empty() {
+            // The rest of a line that was begun before: the splitter has seen its beginning.
+            from = memchr::memchr(b'\n', text).map_or(text.len(), |at| at + 1);
+            if !self.piece(&text[..from], false, scan, marks) {
+                return false;
+            }
+        }
+        // Moved out for the time of the loop, so that the lines and the other fields can be borrowed apart.
+        let mut splitter = std::mem::take(&mut self.splitter);
+        let mut lines = splitter.lines(&text[from..]);
+        let ended = loop {
+            if marks.is_full() {
+                break false;
+            }
+            let Some((line, starts)) = lines.next() else { break true };
+            if !self.piece(line, starts, scan, marks) {
+                break false;
+            }
+        };
+        drop(lines);
+        self.splitter = splitter;
+        ended
+    }
+
+    /// Takes a line, or a part of one, into the batch. Returns false if the limit of a record cut it.
+    #[inline]
+    fn piece(&mut self, piece: &[u8], starts: bool, scan: &mut Scan, marks: &mut Marks) -> bool {
+        let starts = starts || self.record_len >= RECORD_LIMIT;
+        if starts {
+            self.record_len = 0;
+            self.skipping = false;
+        }
+        let length = piece.len().min(RECORD_LIMIT - self.record_len);
+        self.record_len += length;
+        self.in_line = length < piece.len() || piece.last() != Some(&b'\n');
+        scan.open_line = self.in_line;
+        if self.skipping {
+            scan.skipped += length;
+        } else {
+            scan.first_starts |= starts && scan.end == scan.skipped;
+            scan.starts += u64::from(starts);
+            marks.push(starts);
+        }
+        scan.end += length;
+        length == piece.len()
+    }
+}

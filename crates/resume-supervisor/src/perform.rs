@@ -1,0 +1,325 @@
+//! Performs what the core decided. It decides nothing; what fails goes back as an event.
+
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use resume_core::event_record::What;
+use resume_core::exit::{ExitStatus, SpawnError, SpawnStep};
+use resume_core::layout::{self, Stream};
+use resume_core::lifecycle::{Action, Event, RunEnd, State};
+use resume_core::os_text::OsText;
+use resume_core::signal::Signal;
+use resume_core::status::{LastExit, StateWord};
+use resume_core::time::Timestamp;
+use resume_core::units::format_duration;
+use resume_core::wire::Killed;
+use resume_sys::child::Child;
+use resume_sys::diagnose::{self, Diagnosis, Step};
+use resume_sys::identity::Process;
+use resume_sys::spawn::Spawn;
+use resume_sys::tree::ProcessInfo;
+use resume_sys::{clock, spawn};
+
+use crate::event_loop::{Handle, Main, Supervisor};
+use crate::members::{self, Mark};
+use crate::output::Output;
+
+/// The first of the numbers at which a program finds its guards; see [`crate::output::ProgramEnds`].
+const GUARD: i32 = 100;
+/// How often one kill looks for what forked meanwhile; what still escapes is met at the next deadline.
+const KILL_ROUNDS: usize = 64;
+
+impl Supervisor {
+    /// Hands an event to the core and performs what it answers, and so on until nothing is left to do.
+    pub(crate) fn deliver(&mut self, index: usize, event: Event) {
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            for action in self.service.handle(clock::boottime(), index, event) {
+                next = self.perform(index, action);
+                if next.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Performs one action. An event that it returns replaces the actions that were to follow.
+    pub(crate) fn perform(&mut self, index: usize, action: Action) -> Option<Event> {
+        match action {
+            Action::Spawn { run } => self.spawn(index, run).err().map(Event::SpawnFailed),
+            Action::Terminate => self.terminate(index),
+            Action::Kill => self.kill(index),
+            Action::RunEnded(end) => {
+                self.run_ended(index, &end);
+                None
+            }
+            Action::Publish(word) => {
+                self.published(index, word);
+                None
+            }
+        }
+    }
+
+    fn spawn(&mut self, index: usize, run: u64) -> Result<(), SpawnError> {
+        let instance = number(index);
+        self.instances[index].killed.clear();
+        self.instances[index].spawn_error = None;
+        self.instances[index].started_at = Timestamp::from_micros(clock::wall_micros());
+        let main = self.open_outputs(index).map_err(|error| output_error(&error)).and_then(|()| {
+            let made = make_process(self, instance);
+            made.and_then(|child| {
+                let identity = child.identity().map_err(|error| process_error(&error))?;
+                Ok(Main { identity, handle: Handle::Child(child) })
+            })
+        });
+        match main {
+            Ok(main) => {
+                let pid = main.identity.pid;
+                self.instances[index].session = Some(pid);
+                self.instances[index].main = Some(main);
+                self.poll_outputs(index);
+                self.journal.note(Some((instance, run)), &format!("started, pid {pid}"));
+                Ok(())
+            }
+            Err(error) => {
+                self.journal.note(Some((instance, run)), &format!("could not be started: {error}"));
+                self.instances[index].spawn_error = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends the stop signal to the main process or, where that has ended, to what is left of its tree.
+    fn terminate(&mut self, index: usize) -> Option<Event> {
+        let signal = self.service.spec().stop.signal;
+        if let Some(main) = &self.instances[index].main {
+            send_and_wake(signal, |number| main.signal(number));
+            return None;
+        }
+        let left = self.members(index);
+        for process in &left {
+            if let Ok(Some(held)) = Process::open(&process.identity) {
+                send_and_wake(signal, |number| held.signal(number));
+            }
+        }
+        self.gone_if_empty(index, &left)
+    }
+
+    /// Kills the whole tree, again and again while new processes turn up in it.
+    fn kill(&mut self, index: usize) -> Option<Event> {
+        if let Some(Main { handle: Handle::Adopted(process), identity }) = &self.instances[index].main {
+            let killed = Killed { pid: identity.pid, name: String::new() };
+            let _ = process.signal(Signal::KILL.number());
+            self.instances[index].killed.push(killed);
+        }
+        for _ in 0..KILL_ROUNDS {
+            let left = self.members(index);
+            let known = |process: &ProcessInfo| self.instances[index].was_killed(process.identity.pid);
+            if left.iter().all(known) && !left.is_empty() {
+                return None;
+            }
+            if left.is_empty() {
+                return self.gone_if_empty(index, &left);
+            }
+            for process in left {
+                let held = Process::open(&process.identity);
+                let sent = held.is_ok_and(|held| held.is_some_and(|held| held.signal(Signal::KILL.number()).is_ok()));
+                let pid = process.identity.pid;
+                if sent && !self.instances[index].was_killed(pid) {
+                    self.instances[index]
+                        .killed
+                        .push(Killed { pid, name: process.name.to_string_lossy().into_owned() });
+                }
+            }
+        }
+        None
+    }
+
+    /// The event that says so, if a run whose main process has ended has nothing left.
+    fn gone_if_empty(&mut self, index: usize, left: &[ProcessInfo]) -> Option<Event> {
+        let ending = !self.service.instance(index).is_alive();
+        if !ending || !left.is_empty() {
+            return None;
+        }
+        self.drain(index);
+        Some(Event::Gone)
+    }
+
+    /// Looks whether something is left of each run whose main process has ended.
+    pub(crate) fn look_for_gone(&mut self) {
+        for index in 0..self.instances.len() {
+            let lifecycle = self.service.instance(index);
+            if matches!(lifecycle.state(), State::Stopping { .. }) && !lifecycle.is_alive() {
+                let left = self.members(index);
+                if let Some(event) = self.gone_if_empty(index, &left) {
+                    self.deliver(index, event);
+                }
+            }
+        }
+    }
+
+    /// The living processes of one instance.
+    pub(crate) fn members(&self, index: usize) -> Vec<ProcessInfo> {
+        let mark = |(index, instance): (usize, &crate::event_loop::Instance)| Mark {
+            index,
+            main: instance.main.as_ref().map(|main| main.identity.pid),
+            session: instance.session,
+        };
+        let marks: Vec<Mark> = self.instances.iter().enumerate().map(mark).collect();
+        let others_up = (0..marks.len()).any(|other| other != index && self.service.instance(other).is_alive());
+        members::of_instance(&self.service.spec().name, &marks, index, !others_up)
+    }
+
+    fn run_ended(&mut self, index: usize, end: &RunEnd) {
+        let instance = number(index);
+        let (code, signal) = match end.status {
+            Some(ExitStatus::Code(code)) => (Some(code), None),
+            Some(ExitStatus::Signal(signal)) => (None, Some(signal)),
+            Some(ExitStatus::Unknown) | None => (None, None),
+        };
+        if let Some(status) = end.status {
+            let uptime = format_duration(end.uptime);
+            self.journal.note(Some((instance, end.run)), &format!("{status} after {uptime}"));
+        }
+        let (signal, reason) = (signal.map(|signal| signal.to_string()), end.reason.to_string());
+        let uptime_ms = u64::try_from(end.uptime.as_millis()).unwrap_or(u64::MAX);
+        let instance = &mut self.instances[index];
+        let what = What::Ended {
+            code,
+            signal: signal.clone(),
+            reason: reason.clone(),
+            uptime_ms,
+            peak_memory_bytes: instance.peak_memory.take(),
+            detail: instance.spawn_error.as_ref().map(ToString::to_string),
+        };
+        let at = Timestamp::from_micros(clock::wall_micros());
+        instance.last_exit = Some(LastExit { at, code, signal, reason, run: end.run, uptime_ms });
+        self.remember(index, end.run, what);
+    }
+
+    /// Puts an event into the history.
+    fn remember(&mut self, index: usize, run: u64, what: What) {
+        let record = self.history.record(&self.service.spec().name, number(index), run, what);
+        if let Err(error) = self.history.add(&record) {
+            self.warn(format!("writing `{}`: {error}", layout::EVENTS));
+        }
+        if self.clients.have_subscribers() {
+            self.news.push(record);
+        }
+    }
+
+    fn published(&mut self, index: usize, word: StateWord) {
+        let lifecycle = self.service.instance(index);
+        let policy = &self.service.spec().restart;
+        let text = match lifecycle.state() {
+            State::Backoff { due } => {
+                let pause = format_duration(due.saturating_sub(clock::boottime()));
+                let limit =
+                    if policy.max_restarts == 0 { String::new() } else { format!(" of {}", policy.max_restarts) };
+                Some(format!("restarting in {pause}, short run {}{limit}", lifecycle.short_runs()))
+            }
+            State::Failed => lifecycle.failure().map(|failure| format!("gave up: {failure}")),
+            State::Stopped => Some("stopped".to_owned()),
+            State::Exited => Some("ended, and its restart policy leaves it".to_owned()),
+            State::Starting { .. } | State::Running | State::Stopping { .. } => None,
+        };
+        let run = lifecycle.run();
+        let pid = self.instances[index].main.as_ref().map(|main| main.identity.pid);
+        let what = What::State { state: word, pid, detail: text.clone() };
+        if let Some(text) = text {
+            self.journal.note(Some((number(index), run)), &text);
+        }
+        self.remember(index, run, what);
+        if word.is_down() || word == StateWord::Backoff {
+            self.journal.end_of_run(number(index), run);
+        }
+        self.changed = true;
+    }
+}
+
+/// The number of the instance at `index`.
+pub(crate) fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// Sends a signal and, since a stopped process takes none but SIGKILL until it goes on, wakes it for it.
+fn send_and_wake(signal: Signal, send: impl Fn(i32) -> io::Result<()>) {
+    let _ = send(signal.number());
+    if signal != Signal::KILL {
+        let _ = send(Signal::CONT.number());
+    }
+}
+
+fn make_process(supervisor: &Supervisor, instance: u32) -> Result<Child, SpawnError> {
+    let spec = supervisor.service.spec();
+    let dir = supervisor.dir.as_fd();
+    let ends = Stream::ALL.map(|stream| Output::program_ends(dir, instance, stream));
+    let [stdout, stderr] = ends;
+    let (stdout, stderr) = (stdout.map_err(|e| output_error(&e))?, stderr.map_err(|e| output_error(&e))?);
+
+    let cwd = spec.cwd.as_path();
+    let path = spec.environment.iter().rev().find_map(|entry| entry.as_bytes().strip_prefix(b"PATH="));
+    let words: Vec<&OsText> = spec.argv().collect();
+    let name = words.first().map_or(OsStr::new(""), |word| word.as_os_str());
+    let program = diagnose::resolve_program(name, path.map(OsStr::from_bytes), cwd).map_err(spawn_error)?;
+
+    let added = [
+        ("RESUME_HOME=", supervisor.home.as_os_str().as_bytes()),
+        ("RESUME_SERVICE=", spec.name.as_str().as_bytes()),
+        ("RESUME_INSTANCE=", instance.to_string().as_bytes()),
+    ]
+    .map(|(key, value)| [key.as_bytes(), value].concat());
+    let ours = |entry: &&OsText| added.iter().any(|add| entry.as_bytes().starts_with(&add[..=key_length(add)]));
+    let kept = spec.environment.iter().filter(|entry| !ours(entry)).map(|entry| entry.as_bytes().to_vec());
+
+    let text = |bytes: Vec<u8>| CString::new(bytes).map_err(|_| process_error(&io::ErrorKind::InvalidInput.into()));
+    let environment = kept.chain(added.clone()).map(text).collect::<Result<Vec<_>, _>>()?;
+    let argv = words.iter().map(|word| text(word.as_bytes().to_vec())).collect::<Result<Vec<_>, _>>()?;
+    let (program, cwd) = (text(program.into_os_string().into_vec())?, text(spec.cwd.as_bytes().to_vec())?);
+
+    let fds: [(BorrowedFd<'_>, i32); 5] = [
+        (supervisor.null.as_fd(), 0),
+        (stdout.writer.as_fd(), 1),
+        (stderr.writer.as_fd(), 2),
+        (stdout.guard.as_fd(), GUARD),
+        (stderr.guard.as_fd(), GUARD + 1),
+    ];
+    let request =
+        Spawn { program: &program, argv: &argv, env: &environment, cwd: Some(&cwd), fds: &fds, session: true };
+    spawn::spawn(&request)
+        .map_err(|error| spawn_error(diagnose::diagnose(&request, error.raw_os_error().unwrap_or_default())))
+}
+
+/// Where the name of an environment entry ends: the index of its `=`.
+fn key_length(entry: &[u8]) -> usize {
+    entry.iter().position(|byte| *byte == b'=').unwrap_or(entry.len() - 1)
+}
+
+fn spawn_error(diagnosis: Diagnosis) -> SpawnError {
+    let Diagnosis { step, subject, errno, message, transient } = diagnosis;
+    let step = match step {
+        Step::Cwd => SpawnStep::Cwd,
+        Step::Program => SpawnStep::Program,
+        Step::Interpreter => SpawnStep::Interpreter,
+        Step::Process => SpawnStep::Process,
+    };
+    SpawnError { step, subject: subject.to_string_lossy().into_owned(), errno, message, transient }
+}
+
+fn output_error(error: &io::Error) -> SpawnError {
+    io_error(SpawnStep::Output, "stdout and stderr", error)
+}
+
+fn process_error(error: &io::Error) -> SpawnError {
+    io_error(SpawnStep::Process, "the program", error)
+}
+
+fn io_error(step: SpawnStep, subject: &str, error: &io::Error) -> SpawnError {
+    let errno = error.raw_os_error().unwrap_or_default();
+    let subject = PathBuf::from(subject).display().to_string();
+    let message = resume_sys::errno::describe(errno);
+    SpawnError { step, subject, errno, message, transient: resume_sys::errno::is_transient(errno) }
+}

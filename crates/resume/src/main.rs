@@ -1,0 +1,7 @@
+//! The program `resume`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    resume_pm::main()
+}
