@@ -8,6 +8,7 @@
 mod channel;
 mod deadline;
 mod http;
+mod mount;
 mod outcome;
 mod processes;
 mod programs;

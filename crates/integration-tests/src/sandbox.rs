@@ -17,6 +17,7 @@ use crate::channel::Channel;
 use crate::deadline::Deadline;
 use crate::outcome::Outcome;
 use crate::processes::{self, Ending};
+use crate::programs::python;
 use crate::running::Running;
 use crate::varlink::Client;
 
@@ -39,6 +40,10 @@ pub struct Sandbox {
     environment: Vec<(OsString, OsString)>,
     /// Words before every command line: how to get into another name space.
     prefix: Vec<String>,
+    /// Who keeps that name space; it goes with us.
+    holder: Option<Running>,
+    /// The home by the path that the test itself sees it by.
+    seen: PathBuf,
     channels: Cell<u32>,
 }
 
@@ -53,6 +58,8 @@ impl Sandbox {
         let mut sandbox = Self {
             programs,
             home: path.join("h"),
+            seen: path.join("h"),
+            holder: None,
             folder,
             environment: Vec::new(),
             prefix: Vec::new(),
@@ -76,9 +83,10 @@ impl Sandbox {
         self.environment.retain(|(known, _)| known != name);
     }
 
-    /// Runs the commands to come through `prefix`, as in `nsenter --mount=…`.
-    pub fn set_prefix(&mut self, prefix: &[&str]) {
-        self.prefix = prefix.iter().map(|word| (*word).to_owned()).collect();
+    /// Runs the commands to come through `prefix`, into a name space that `holder` keeps and in which the home is what the
+    /// test sees as `seen`.
+    pub(crate) fn enter(&mut self, prefix: Vec<String>, holder: Running, seen: PathBuf) {
+        (self.prefix, self.holder, self.seen) = (prefix, Some(holder), seen);
     }
 
     /// The folder of this test, which is also where its commands run.
@@ -91,9 +99,9 @@ impl Sandbox {
         &self.home
     }
 
-    /// The directory of a service.
+    /// The directory of a service, by the path that the test itself sees it by.
     pub fn service_dir(&self, name: &str) -> PathBuf {
-        self.home.join("services").join(name)
+        self.seen.join("services").join(name)
     }
 
     /// The path of something in the folder, as text.
@@ -166,6 +174,16 @@ impl Sandbox {
     #[track_caller]
     pub fn spawn<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Running {
         Running::without_stdin(self.command(words))
+    }
+
+    /// Starts a program of ours or of others in a terminal of so many columns. What it prints there is the stdout of what
+    /// is returned, with the line ends of a terminal; killing that closes the terminal.
+    #[track_caller]
+    pub fn in_terminal<W: AsRef<OsStr>>(&self, columns: u32, words: impl IntoIterator<Item = W>) -> Running {
+        let mut command = self.other_command(python());
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/terminal.py");
+        command.arg(script).arg(columns.to_string()).args(words);
+        Running::without_stdin(command)
     }
 
     /// Starts a service that must come up and returns the pid of its program: `start --name NAME -- WORDS…`.
@@ -328,7 +346,7 @@ impl Sandbox {
     /// Prints what helps to understand a failure.
     fn report(&self) {
         println!("--- ls\n{}", self.resume(["ls", "--json"]));
-        let services = fs::read_dir(self.home.join("services")).into_iter().flatten().filter_map(Result::ok);
+        let services = fs::read_dir(self.seen.join("services")).into_iter().flatten().filter_map(Result::ok);
         for service in services {
             let name = service.file_name();
             let state = fs::read(service.path().join("state.json")).unwrap_or_default();

@@ -8,7 +8,7 @@
 //! |---|---|---|---|
 //! | held | live | alive | as it says |
 //! | held | live | gone | what the supervisor answers; else `lost`, with a warning |
-//! | held | torn, missing | | what the supervisor answers; else as if the lock were free |
+//! | held | torn, missing | | what the supervisor answers; else `starting`, or as if the lock were free |
 //! | free | live | alive or gone | `lost`, with the pid of what is alive |
 //! | free | live, of another boot | gone | `stopped` |
 //! | free | down | | as it says |
@@ -24,7 +24,7 @@ use resume_core::layout;
 use resume_core::name::ServiceName;
 use resume_core::os_text::OsText;
 use resume_core::spec::{Desired, Spec};
-use resume_core::status::{InstanceStatus, ProcessIdentity, StateWord, Status};
+use resume_core::status::{InstanceStatus, InvalidStatus, ProcessIdentity, StateWord, Status};
 use resume_core::wire::{Call, StatusReply};
 use resume_sys::lock::Lock;
 use resume_sys::{files, glance, identity};
@@ -147,8 +147,14 @@ impl<'a> Discovery<'a> {
     }
 
     fn look(&self, name: &ServiceName, directory: &OwnedFd) -> Option<Service> {
-        let mut problems = Vec::new();
-        let (mut held, mut read) = (false, Ok(None));
+        let mut read = read_status(directory);
+        if let Ok(Some(status)) = &read
+            && self.is_vouched_for(status)
+        {
+            let supervisor = Some(status.supervisor.pid);
+            return read.ok().flatten().map(|status| self.service(name, status, true, supervisor));
+        }
+        let mut held = false;
         for _ in 0..MAX_LOOKS {
             // The lock before the file, for a supervisor that leaves writes first. If it came in between, look again.
             held = is_held(directory);
@@ -159,54 +165,91 @@ impl<'a> Discovery<'a> {
             }
         }
         let torn = read.as_ref().err().cloned();
-        let mut status = read.unwrap_or_default();
-        if held && status.as_ref().is_none_or(|status| self.has_dead_process(status)) {
-            match ask(directory) {
-                Some(answer) => status = Some(answer),
-                None => problems.extend(status.as_ref().and_then(|status| self.unnoticed(name, status))),
-            }
+        let status = read.unwrap_or_default();
+        if held
+            && status.as_ref().is_none_or(|status| self.has_dead_process(status))
+            && let Some(answer) = self.ask(directory)
+        {
+            return Some(self.as_answered(name, answer));
         }
         let Some(status) = status else { return self.without_state(name, directory, held, torn) };
-        Some(self.reconciled(name, status, held, problems))
+        let unnoticed = if held { self.unnoticed(name, &status) } else { None };
+        let mut service = self.reconciled(name, status, held);
+        service.problems.extend(unnoticed);
+        Some(service)
     }
 
-    fn reconciled(&self, name: &ServiceName, status: Status, held: bool, problems: Vec<Problem>) -> Service {
-        let supervisor = held.then_some(&status.supervisor).filter(|supervisor| self.is_alive(supervisor));
-        let supervisor = supervisor.map(|supervisor| supervisor.pid);
-        let same_boot = status.supervisor.boot_id == self.boot_id();
-        let instances =
-            status.instances.into_iter().map(|instance| self.reconciled_instance(instance, held, same_boot));
+    /// Whether the processes prove the file right: each main process that it names is there and is the child of the
+    /// supervisor that it names, which then lives as well. This spares `ls` the lock and all further looks.
+    fn is_vouched_for(&self, status: &Status) -> bool {
+        let mut processes = status.instances.iter().filter_map(|instance| instance.process.as_ref()).peekable();
+        let is_child = |process: &ProcessIdentity| {
+            let same = |found: &glance::Glance| found.alive && found.start_ticks == process.start_ticks;
+            let found = glance::glance(process.pid).ok().filter(same);
+            found.is_some_and(|found| found.parent == status.supervisor.pid) && process.boot_id == self.boot_id()
+        };
+        processes.peek().is_some() && processes.all(is_child)
+    }
+
+    /// The status that the supervisor itself tells, if it does so at once. One whose program ends again and again may be
+    /// behind as soon as it is told, so it is asked more than once.
+    fn ask(&self, directory: &OwnedFd) -> Option<Status> {
+        let mut answer = ask(directory)?;
+        for _ in 1..MAX_LOOKS {
+            if !self.has_dead_process(&answer) {
+                break;
+            }
+            answer = ask(directory)?;
+        }
+        Some(answer)
+    }
+
+    /// A service whose supervisor has just told what it is: whatever is gone by now, it will notice.
+    fn as_answered(&self, name: &ServiceName, mut status: Status) -> Service {
+        for instance in &mut status.instances {
+            instance.process = instance.process.take().filter(|process| self.is_alive(process));
+        }
+        let supervisor = Some(status.supervisor.pid);
+        self.service(name, status, true, supervisor)
+    }
+
+    fn service(&self, name: &ServiceName, status: Status, supervised: bool, supervisor: Option<i32>) -> Service {
+        let mut instances = status.instances;
+        for instance in instances.iter_mut().filter(|instance| instance.process.is_none()) {
+            instance.started_at = None;
+        }
         Service {
             name: name.clone(),
             directory: self.services.directory(name),
-            supervised: held,
+            supervised,
             supervisor,
             desired: status.desired,
             command: status.command,
             cwd: status.cwd,
             group: status.group,
-            instances: instances.collect(),
-            problems,
+            instances,
+            problems: Vec::new(),
         }
     }
 
-    fn reconciled_instance(&self, mut instance: InstanceStatus, held: bool, same_boot: bool) -> InstanceStatus {
-        let said_to_live = instance.process.is_some();
-        instance.process = instance.process.filter(|process| self.is_alive(process));
-        if !instance.state.is_down() {
-            if held && same_boot {
-                if said_to_live && instance.process.is_none() {
-                    instance.state = StateWord::Lost;
-                }
-            } else {
+    fn reconciled(&self, name: &ServiceName, mut status: Status, held: bool) -> Service {
+        let supervisor = held.then_some(&status.supervisor).filter(|supervisor| self.is_alive(supervisor));
+        let supervisor = supervisor.map(|supervisor| supervisor.pid);
+        let same_boot = status.supervisor.boot_id == self.boot_id();
+        for instance in &mut status.instances {
+            let said_to_live = instance.process.is_some();
+            instance.process = instance.process.take().filter(|process| self.is_alive(process));
+            if instance.state.is_down() {
+                continue;
+            }
+            if !held || !same_boot {
                 instance.state = if same_boot { StateWord::Lost } else { StateWord::Stopped };
                 instance.restart_at = None;
+            } else if said_to_live && instance.process.is_none() {
+                instance.state = StateWord::Lost;
             }
         }
-        if instance.process.is_none() {
-            instance.started_at = None;
-        }
-        instance
+        self.service(name, status, held, supervisor)
     }
 
     /// A service whose state file is missing or torn and whose supervisor, if there is one, does not answer.
@@ -224,17 +267,21 @@ impl<'a> Discovery<'a> {
             // Without a spec it is no service: being made, or but the log of a forgotten one.
             Err(OfflineError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound && !held => return None,
             Err(error) => {
-                problems.push(unreadable(&error.to_string(), name));
+                let hint = format!("mend the file, or forget the service with `resume delete {name}`");
+                problems.push(Problem { message: error.to_string(), hint });
                 None
             }
         };
         if let Some(torn) = torn {
             let state = path.join(layout::STATE);
-            problems.push(unreadable(&format!("reading `{}`: {torn}", state.display()), name));
+            let hint = format!("nothing of it is needed: `resume start {name}` writes it anew");
+            problems.push(Problem { message: format!("reading `{}`: {torn}", state.display()), hint });
         }
         let desired = spec.as_ref().map_or(Desired::Down, |spec| spec.desired);
         let state = match (&spec, desired) {
             (Some(_), Desired::Down) => StateWord::Stopped,
+            // It is being started for the first time: whoever holds the lock has not yet written what it knows.
+            (Some(_), Desired::Up) if held && problems.is_empty() => StateWord::Starting,
             (Some(_), Desired::Up) | (None, _) => StateWord::Lost,
         };
         let instances = spec.as_ref().map_or(1, |spec| spec.instances);
@@ -294,7 +341,10 @@ fn is_held(directory: &OwnedFd) -> bool {
 /// The state file's status, `None` if there is no file, or what is wrong with it.
 fn read_status(directory: &OwnedFd) -> Result<Option<Status>, String> {
     match files::read_file(directory.as_fd(), layout::STATE, MAX_FILE) {
-        Ok(text) => Status::parse(&text).map(Some).map_err(|error| error.to_string()),
+        Ok(text) => Status::parse(&text).map(Some).map_err(|error| match error {
+            InvalidStatus::Json(error) => format!("it is damaged: {error}"),
+            InvalidStatus::Version(_) => error.to_string(),
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(describe(&error)),
     }
@@ -305,13 +355,6 @@ fn ask(directory: &OwnedFd) -> Option<Status> {
     let mut connection = Connection::open(directory.as_fd()).ok()?;
     let reply = connection.call::<StatusReply>(&Call::Status, Some(Instant::now() + ANSWER_TIMEOUT));
     reply.ok().map(|reply| reply.status)
-}
-
-fn unreadable(message: &str, name: &ServiceName) -> Problem {
-    Problem {
-        message: message.to_owned(),
-        hint: format!("`resume delete {name}` forgets the service, then it can be started anew"),
-    }
 }
 
 fn unknown_instance(index: u32, state: StateWord, desired: Desired) -> InstanceStatus {

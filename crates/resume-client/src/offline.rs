@@ -39,7 +39,7 @@ pub enum OfflineError {
     #[error("there is a service `{0}` already")]
     Exists(ServiceName),
     /// Its spec is torn, or was never ours.
-    #[error("reading `{}`: {source}", .path.display())]
+    #[error("reading `{}`: {}", .path.display(), damage(.source))]
     Spec {
         /// The file.
         path: PathBuf,
@@ -254,6 +254,14 @@ pub(crate) fn read_spec(directory: &OwnedFd, path: &Path) -> Result<Spec, Offlin
     let text = files::read_file(directory.as_fd(), layout::SPEC, MAX_FILE);
     let text = text.map_err(|source| file("reading", &path, source))?;
     Spec::parse(&text).map_err(|source| OfflineError::Spec { path, source })
+}
+
+/// What is wrong with a spec. One of a newer version is not damaged.
+fn damage(source: &InvalidSpec) -> String {
+    match source {
+        InvalidSpec::Json(error) => format!("it is damaged: {error}"),
+        InvalidSpec::Version(_) | InvalidSpec::Value(_) => source.to_string(),
+    }
 }
 
 /// Removes what commands that were killed half-way left in the folder of the services. What fails is left for next time.

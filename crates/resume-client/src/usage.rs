@@ -41,7 +41,7 @@ fn age_of(start_ticks: u64, ticks_per_second: u64, now: Duration) -> Duration {
 }
 
 /// Measures services, all by one look at the processes of the machine; one entry for each, in their order.
-pub fn measure(services: &[Service]) -> io::Result<Vec<ServiceUsage>> {
+pub fn measure(services: &[&Service]) -> io::Result<Vec<ServiceUsage>> {
     let table = ProcessTable::read()?;
     let supervisors: HashSet<i32> = services.iter().filter_map(|service| service.supervisor).collect();
     let now = clock::boottime();
@@ -146,10 +146,10 @@ mod tests {
         let mut service = crate::discover::tests::service("self", &[pid]);
         let process = service.instances[0].process.as_mut().unwrap();
         process.start_ticks = resume_sys::identity::identify(pid).unwrap().start_ticks;
-        let usage = measure(std::slice::from_ref(&service)).unwrap();
+        let usage = measure(&[&service]).unwrap();
         assert!(usage[0].total.unwrap().memory_bytes > 0);
         assert_eq!(usage[0].total, usage[0].instances[0]);
         service.instances[0].process.as_mut().unwrap().start_ticks += 1;
-        assert_eq!(measure(&[service]).unwrap()[0].total, None);
+        assert_eq!(measure(&[&service]).unwrap()[0].total, None);
     }
 }

@@ -13,6 +13,8 @@ pub enum ExitStatus {
     Code(u8),
     /// This signal ended it.
     Signal(Signal),
+    /// The kernel ended it, with SIGKILL, for want of memory.
+    OutOfMemory,
     /// It ended where nobody could see how.
     Unknown,
 }
@@ -22,7 +24,8 @@ impl fmt::Display for ExitStatus {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),
             Self::Signal(signal) => write!(f, "killed by {signal}"),
-            Self::Unknown => f.write_str("ended, how is unknown"),
+            Self::OutOfMemory => f.write_str("killed by the kernel, which was out of memory,"),
+            Self::Unknown => f.write_str("ended, how is unknown,"),
         }
     }
 }

@@ -20,3 +20,4 @@ pub mod status;
 pub mod time;
 pub mod units;
 pub mod wire;
+mod wire_messages;

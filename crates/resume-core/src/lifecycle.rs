@@ -407,6 +407,7 @@ impl Lifecycle {
         let reason = match status {
             ExitStatus::Code(_) => Reason::Exit,
             ExitStatus::Signal(_) => Reason::Signal,
+            ExitStatus::OutOfMemory => Reason::OutOfMemory,
             ExitStatus::Unknown => Reason::Unknown,
         };
         self.alive = false;

@@ -28,6 +28,7 @@ fn event(words: &str) -> Event {
         "exit 1" => exited(ExitStatus::Code(1), false),
         "exit 1, leftovers" => exited(ExitStatus::Code(1), true),
         "SIGKILL" => exited(ExitStatus::Signal(Signal::KILL), false),
+        "out of memory" => exited(ExitStatus::OutOfMemory, false),
         "ended unseen" => exited(ExitStatus::Unknown, false),
         "spawn failed" => Event::SpawnFailed(spawn_error(false)),
         "spawn refused for now" => Event::SpawnFailed(spawn_error(true)),
@@ -230,6 +231,15 @@ fn a_policy_that_leaves_a_run_ends_in_exited() {
          ended unseen => ended 2 (unknown), spawn 3, starting
          exit 0       => ended 3 (exit), exited
          stop         => stopped",
+    );
+}
+
+#[test]
+fn a_kill_for_want_of_memory_is_a_failure_with_a_name() {
+    check(
+        "start         => spawn 1, starting
+         +5s           => running
+         out of memory => ended 1 (out-of-memory), spawn 2, starting",
     );
 }
 

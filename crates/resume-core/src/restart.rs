@@ -44,7 +44,7 @@ impl Backoff {
     pub fn judge(&mut self, policy: &RestartPolicy, uptime: Duration, status: Option<ExitStatus>) -> Verdict {
         let success = match status {
             Some(ExitStatus::Code(code)) => policy.success_codes.contains(&code),
-            Some(ExitStatus::Signal(_) | ExitStatus::Unknown) | None => false,
+            Some(ExitStatus::Signal(_) | ExitStatus::OutOfMemory | ExitStatus::Unknown) | None => false,
         };
         let again = match policy.on {
             RestartOn::Always => true,

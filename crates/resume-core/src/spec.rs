@@ -34,6 +34,9 @@ pub struct Spec {
     pub cwd: OsText,
     /// Its whole environment, `NAME=VALUE` each.
     pub environment: Vec<OsText>,
+    /// Which permissions the files that it makes do not get, as umask(2) has it.
+    #[serde(default = "usual_umask", serialize_with = "write_octal", deserialize_with = "read_octal")]
+    pub umask: u32,
     /// The group that `@GROUP` selects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
@@ -204,6 +207,22 @@ fn one() -> u32 {
     1
 }
 
+fn usual_umask() -> u32 {
+    0o022
+}
+
+// `&u32` is what serde passes.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn write_octal<S: Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("{mode:04o}"))
+}
+
+fn read_octal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| serde::de::Error::custom(format_args!("`{text}` is no umask, expected octal digits up to 0777")))
+}
+
 fn write_duration<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&units::format_duration(*duration))
 }
@@ -226,7 +245,7 @@ mod tests {
         let spec = Spec::parse(text.as_bytes()).unwrap();
         assert_eq!(spec.restart, RestartPolicy::default());
         assert_eq!(spec.stop.signal, Signal::TERM);
-        assert_eq!((spec.instances, spec.log.max_size), (1, 64 << 20));
+        assert_eq!((spec.instances, spec.umask, spec.log.max_size), (1, 0o022, 64 << 20));
     }
 
     #[test]
@@ -234,6 +253,7 @@ mod tests {
         let mut spec = Spec::parse(LEAST.as_bytes()).unwrap();
         spec.restart.min_uptime = Duration::from_millis(1_500);
         spec.group = Some("g".into());
+        spec.umask = 0o007;
         assert_eq!(Spec::parse(&spec.to_json()).unwrap(), spec);
     }
 
@@ -246,6 +266,7 @@ mod tests {
             ("\"web\"", "\"a/b\"", "not '/'"),
             ("\"up\"", "\"up\",\"instances\":0", "`instances`"),
             ("\"up\"", "\"up\",\"stop\":{\"signal\":\"NOPE\"}", "unknown signal"),
+            ("\"up\"", "\"up\",\"umask\":\"0888\"", "no umask"),
             ("{\"version\"", "\"version\"", "expected"),
         ] {
             let text = LEAST.replace(change, with);

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use resume_core::record::Splitter;
 
-/// The numbers, from 1, of the lines that start a record.
+/// The numbers, from 1, of the lines that start a record, found line by line.
 fn starts(text: &[u8]) -> Vec<usize> {
     let mut splitter = Splitter::default();
-    splitter.lines(text).enumerate().filter(|(_, (_, start))| *start).map(|(index, _)| index + 1).collect()
+    let lines = text.split_inclusive(|b| *b == b'\n').enumerate();
+    lines.filter_map(|(index, line)| splitter.line(line).then_some(index + 1)).collect()
 }
 
 fn corpus() -> Vec<(PathBuf, Vec<u8>, Vec<usize>)> {
@@ -55,13 +56,11 @@ fn traces_of_real_programs_are_split_as_a_person_would() {
 #[test]
 fn a_line_after_a_closed_record_starts_one_whatever_it_looks_like() {
     let mut splitter = Splitter::default();
-    let mut found = Vec::new();
-    found.extend(splitter.lines(b"Traceback (most recent call last):\n").map(|(_, start)| start));
+    assert!(splitter.line(b"Traceback (most recent call last):\n"));
     splitter.close();
-    found.extend(splitter.lines(b"  File \"a.py\", line 1\n").map(|(_, start)| start));
-    found.extend(splitter.lines(b"ValueError: x\n").map(|(_, start)| start));
-    found.extend(splitter.lines(b"next\n").map(|(_, start)| start));
-    assert_eq!(found, [true, true, false, true]);
+    assert!(splitter.line(b"  File \"a.py\", line 1\n"));
+    assert!(!splitter.line(b"ValueError: x\n"));
+    assert!(splitter.line(b"next\n"));
 }
 
 #[test]
@@ -91,27 +90,21 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn records_do_not_depend_on_how_the_lines_arrive(text in texts(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..10)) {
-        let ends: Vec<usize> = text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1).collect();
-        let mut cuts: Vec<usize> = if ends.is_empty() { vec![] } else { cuts.iter().map(|cut| *cut.get(&ends)).collect() };
-        cuts.push(text.len());
-        cuts.sort_unstable();
-        let (mut splitter, mut number, mut found, mut from) = (Splitter::default(), 0, Vec::new(), 0);
-        for cut in cuts {
-            for (_, start) in splitter.lines(&text[from..cut]) {
+    fn a_glance_at_many_lines_finds_what_a_look_at_each_finds(text in texts()) {
+        let (mut splitter, mut number, mut at, mut found) = (Splitter::default(), 0, 0, Vec::new());
+        while at < text.len() {
+            let plain = splitter.plain_lines(&text[at..]);
+            found.extend(number + 1..=number + plain.count);
+            number += plain.count;
+            at += plain.bytes;
+            if let Some(line) = text[at..].split_inclusive(|b| *b == b'\n').next() {
                 number += 1;
-                if start {
+                at += line.len();
+                if splitter.line(line) {
                     found.push(number);
                 }
             }
-            from = cut;
         }
         prop_assert_eq!(found, starts(&text));
-    }
-
-    #[test]
-    fn the_lines_are_the_text(text in prop::collection::vec(any::<u8>(), 0..400)) {
-        let joined = Splitter::default().lines(&text).map(|(line, _)| line).collect::<Vec<_>>().concat();
-        prop_assert_eq!(joined, text);
     }
 }

@@ -214,15 +214,15 @@ pub(crate) struct Marks {
 const FULL_MARKS: usize = 512;
 
 impl Marks {
-    /// Adds a line. For a writer.
+    /// Adds so many lines that all start a record, or all continue one. For a writer.
     #[inline]
-    pub(crate) fn push(&mut self, starts: bool) {
+    pub(crate) fn push(&mut self, starts: bool, lines: u64) {
         if starts == self.continues {
             put(&mut self.counts, self.length);
             self.continues = !self.continues;
             self.length = 0;
         }
-        self.length += 1;
+        self.length += lines;
     }
 
     /// Whether the batch had better end here.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resume_core::record::Splitter;
+use resume_core::record::{PlainLines, Splitter};
 
 use crate::Source;
 use crate::format::{Cause, Marks};
@@ -182,21 +182,37 @@ impl SourceState {
                 return false;
             }
         }
-        // Moved out for the time of the loop, so that the lines and the other fields can be borrowed apart.
-        let mut splitter = std::mem::take(&mut self.splitter);
-        let mut lines = splitter.lines(&text[from..]);
-        let ended = loop {
+        while from < text.len() {
             if marks.is_full() {
-                break false;
+                return false;
             }
-            let Some((line, starts)) = lines.next() else { break true };
-            if !self.piece(line, starts, scan, marks) {
-                break false;
+            let plain = self.splitter.plain_lines(&text[from..]);
+            if plain.count > 0 {
+                self.plain_lines(plain, scan, marks);
+                from += plain.bytes;
             }
-        };
-        drop(lines);
-        self.splitter = splitter;
-        ended
+            let rest = &text[from..];
+            let line = &rest[..memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1)];
+            if !line.is_empty() {
+                from += line.len();
+                let starts = self.splitter.line(line);
+                if !self.piece(line, starts, scan, marks) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Takes whole lines that each start a record into the batch; none of them comes near the limit of a record.
+    fn plain_lines(&mut self, plain: PlainLines, scan: &mut Scan, marks: &mut Marks) {
+        self.skipping = false;
+        self.record_len = plain.last;
+        scan.first_starts |= scan.end == scan.skipped;
+        scan.open_line = false;
+        scan.starts += plain.count as u64;
+        scan.end += plain.bytes;
+        marks.push(true, plain.count as u64);
     }
 
     /// Takes a line, or a part of one, into the batch. Returns false if the limit of a record cut it.
@@ -216,7 +232,7 @@ impl SourceState {
         } else {
             scan.first_starts |= starts && scan.end == scan.skipped;
             scan.starts += u64::from(starts);
-            marks.push(starts);
+            marks.push(starts, 1);
         }
         scan.end += length;
         length == piece.len()

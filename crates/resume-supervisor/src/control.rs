@@ -72,7 +72,7 @@ impl Supervisor {
                     self.deliver(*index, Event::Stop);
                 }
                 let delete = Some(Delete { keep_logs: parameters.keep_logs });
-                Ok(Answer::Later(Waiting::Down { indexes, delete }))
+                Ok(Answer::Later(Waiting::Down { targets: self.present(&indexes), delete }))
             }
             Call::Signal(parameters) => now(wire::reply(&self.signal(&parameters)?, false, terminator)),
             Call::Reset(parameters) => {
@@ -130,6 +130,10 @@ impl Supervisor {
         indexes.iter().map(|index| Target::of(*index, self.service.instance(*index))).collect()
     }
 
+    fn present(&self, indexes: &[usize]) -> Vec<Target> {
+        indexes.iter().map(|index| Target::present(*index, self.service.instance(*index))).collect()
+    }
+
     fn started(
         &mut self,
         targets: Vec<Target>,
@@ -164,7 +168,7 @@ impl Supervisor {
             self.deliver(*index, if parameters.now { Event::Kill } else { Event::Stop });
         }
         self.keep_desired();
-        Ok(Answer::Later(Waiting::Down { indexes, delete: None }))
+        Ok(Answer::Later(Waiting::Down { targets: self.present(&indexes), delete: None }))
     }
 
     fn signal(&self, parameters: &SignalParameters) -> Result<SignalReply, CallError> {
@@ -268,14 +272,25 @@ impl Supervisor {
                 all_up.then(|| wire::reply(&self.start_reply(targets), false, terminator))
             }
             Waiting::Events => None,
-            Waiting::Down { indexes, delete } => {
-                let down = |index: &usize| self.service.instance(*index).state().word().is_down();
-                if !indexes.iter().all(down) {
+            Waiting::Down { targets, delete } => {
+                if delete.is_some() {
+                    // Whoever starts it meanwhile comes too late.
+                    for target in targets {
+                        if self.service.instance(target.index).desired() == Desired::Up {
+                            self.deliver(target.index, Event::Stop);
+                        }
+                    }
+                }
+                let over = |target: &Target| {
+                    let lifecycle = self.service.instance(target.index);
+                    if delete.is_some() { lifecycle.state().word().is_down() } else { target.is_over(lifecycle) }
+                };
+                if !targets.iter().all(over) {
                     return None;
                 }
                 let mut killed = Vec::new();
-                for index in indexes {
-                    killed.append(&mut self.instances[*index].killed);
+                for target in targets {
+                    killed.append(&mut self.instances[target.index].killed);
                 }
                 if let Some(delete) = delete
                     && let Err(error) = self.delete(delete.keep_logs)

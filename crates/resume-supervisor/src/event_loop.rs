@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use resume_core::event_record::EventRecord;
 use resume_core::exit::{ExitStatus, SpawnError};
-use resume_core::layout::{self, Stream};
+use resume_core::layout;
 use resume_core::lifecycle::Event;
 use resume_core::service::Service;
 use resume_core::signal::Signal;
@@ -17,11 +17,11 @@ use resume_core::wire::Killed;
 use resume_sys::child::{self, Child, Reaped, WaitStatus};
 use resume_sys::clock;
 use resume_sys::dnotify;
-use resume_sys::fifo::ReadOutcome;
 use resume_sys::identity::{Identity, Process};
 use resume_sys::lock::Lock;
 use resume_sys::memory::Scratch;
-use resume_sys::poll::{self, Interest, Poller};
+use resume_sys::oom;
+use resume_sys::poll::{self, Poller};
 use resume_sys::signal::SignalPipe;
 use resume_sys::tree;
 
@@ -30,18 +30,12 @@ use crate::echo::Echo;
 use crate::history::History;
 use crate::journal::Journal;
 use crate::key::{self, Source};
-use crate::output::{Drained, Output};
-use crate::perform::number;
+use crate::output::Output;
 
 /// ENOENT, as errno(3) has it on Linux.
 const NOT_FOUND: i32 = 2;
 /// The size of the one buffer that everything is read through.
 pub(crate) const BUFFER: usize = 64 << 10;
-/// How long after a large read the buffer's memory is kept.
-const KEEP_BUFFER: Duration = Duration::from_secs(1);
-/// Reads up to this size touch a page or two, which are not worth giving back.
-const SMALL_READ: usize = 8 << 10;
-
 /// A main process.
 pub(crate) struct Main {
     pub(crate) identity: Identity,
@@ -76,12 +70,18 @@ pub(crate) struct Instance {
     pub(crate) last_exit: Option<LastExit>,
     /// Why the last spawn failed, if it did.
     pub(crate) spawn_error: Option<SpawnError>,
+    /// How many kills for want of memory our control group had seen when the run began, if that is told.
+    pub(crate) group_kills: Option<u64>,
     /// The largest resident size of the run that has just ended, in bytes.
     pub(crate) peak_memory: Option<u64>,
     /// What had to be killed of the present or last run.
     pub(crate) killed: Vec<Killed>,
-    /// The generation under which an adopted process's pidfd is polled.
+    /// Whether an earlier supervisor started the present run.
+    pub(crate) adopted: bool,
+    /// The generation under which an adopted main process's pidfd is polled.
     pub(crate) polled: u32,
+    /// One of the processes that an adopted main process left behind, and the generation under which it is polled.
+    pub(crate) leftover: Option<(Process, u32)>,
 }
 
 impl Instance {
@@ -93,9 +93,12 @@ impl Instance {
             outputs: [None, None],
             last_exit,
             spawn_error: None,
+            group_kills: None,
             peak_memory: None,
             killed: Vec::new(),
+            adopted: false,
             polled: 0,
+            leftover: None,
         }
     }
 
@@ -293,15 +296,27 @@ impl Supervisor {
             if let Some(index) = self.instances.iter().position(is_main) {
                 let status = match status {
                     WaitStatus::Code(code) => ExitStatus::Code(code),
-                    WaitStatus::Signal(number) => {
-                        Signal::from_number(number).map_or(ExitStatus::Unknown, ExitStatus::Signal)
-                    }
+                    WaitStatus::Signal(number) => self.ended_by_signal(index, pid, number),
                 };
                 self.instances[index].peak_memory = Some(peak_memory);
                 self.main_ended(index, status);
             }
         }
         self.look_for_gone();
+    }
+
+    /// Whether a signal that ended a main process was the kernel's, for want of memory, as far as anything tells: the
+    /// kernel's log if it may be read, else the counter of our control group.
+    fn ended_by_signal(&self, index: usize, pid: i32, number: i32) -> ExitStatus {
+        let Some(signal) = Signal::from_number(number) else { return ExitStatus::Unknown };
+        let instance = &self.instances[index];
+        if signal == Signal::KILL && !instance.was_killed(pid) {
+            let counted = || oom::kills_in_own_group() > instance.group_kills && instance.group_kills.is_some();
+            if oom::log_says_killed(pid, self.service.instance(index).started()).unwrap_or_else(counted) {
+                return ExitStatus::OutOfMemory;
+            }
+        }
+        ExitStatus::Signal(signal)
     }
 
     /// The main process has ended and been reaped: what it wrote is read before anything follows.
@@ -316,6 +331,11 @@ impl Supervisor {
 
     fn adopted_ended(&mut self, index: usize, generation: u32) {
         let Some(instance) = self.instances.get_mut(index) else { return };
+        if let Some((process, _)) = instance.leftover.take_if(|leftover| leftover.1 == generation) {
+            let _ = self.poller.remove(process.as_fd());
+            self.look_for_gone();
+            return;
+        }
         let Some(Main { handle: Handle::Adopted(process), .. }) = &instance.main else { return };
         if instance.polled == generation {
             let _ = self.poller.remove(process.as_fd());
@@ -327,124 +347,6 @@ impl Supervisor {
     pub(crate) fn next_generation(&mut self) -> u32 {
         self.generation = self.generation.wrapping_add(1);
         self.generation
-    }
-
-    /// Makes sure that the FIFOs of an instance are there and open.
-    pub(crate) fn open_outputs(&mut self, index: usize) -> io::Result<()> {
-        let instance = number(index);
-        for (slot, stream) in Stream::ALL.into_iter().enumerate() {
-            if self.instances[index].outputs[slot].is_none() {
-                self.instances[index].outputs[slot] = Some(Output::open(self.dir.as_fd(), instance, stream)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for output: somebody holds the writing ends now.
-    pub(crate) fn poll_outputs(&mut self, index: usize) {
-        for slot in 0..Stream::ALL.len() {
-            let echo_full = matches!(&self.mode, Mode::Foreground { echoes, .. } if echoes[slot].is_full());
-            let generation = self.next_generation();
-            let Some(output) = &mut self.instances[index].outputs[slot] else { continue };
-            if output.polled.is_some() || echo_full {
-                continue;
-            }
-            let source = Source::Output(u32::try_from(2 * index + slot).unwrap_or(u32::MAX));
-            match self.poller.add(output.as_fd(), key::pack(source, generation), Interest::READ) {
-                Ok(()) => output.polled = Some(generation),
-                Err(error) => self.warn(format!("waiting for output: {error}")),
-            }
-        }
-    }
-
-    fn unpoll_output(&mut self, index: usize, slot: usize) {
-        if let Some(output) = &mut self.instances[index].outputs[slot]
-            && output.polled.take().is_some()
-        {
-            let _ = self.poller.remove(output.as_fd());
-        }
-    }
-
-    fn readable(&mut self, value: u32, generation: u32) {
-        let (index, slot) = (value as usize / 2, value as usize % 2);
-        let output = self.instances.get(index).and_then(|instance| instance.outputs[slot].as_ref());
-        if output.is_some_and(|output| output.polled == Some(generation)) {
-            let _ = self.read_output(index, slot, 1);
-        }
-    }
-
-    /// Reads what is there of both streams, at the end of a run: all that its processes wrote, and not more than a pipe
-    /// holds of what others still write.
-    pub(crate) fn drain(&mut self, index: usize) {
-        for slot in 0..Stream::ALL.len() {
-            let waiting = self.instances[index].outputs[slot].as_ref().map_or(0, Output::waiting);
-            let _ = self.read_output(index, slot, waiting.saturating_add(1));
-        }
-    }
-
-    /// Reads one stream until `least` bytes have come, or nothing is there, or nobody can write any more.
-    fn read_output(&mut self, index: usize, slot: usize, least: usize) -> Drained {
-        let instance = number(index);
-        let run = self.service.instance(index).run();
-        let mut come = 0;
-        while come < least {
-            let Some(output) = &self.instances[index].outputs[slot] else { return Drained::Closed };
-            let length = match output.read(&mut self.scratch) {
-                ReadOutcome::Data(length) => length,
-                ReadOutcome::WouldBlock => return Drained::Empty,
-                ReadOutcome::EndOfFile => {
-                    // A FIFO that nobody writes is always readable: waiting for it would be a busy loop.
-                    self.unpoll_output(index, slot);
-                    return Drained::Closed;
-                }
-            };
-            come += length;
-            let bytes = &self.scratch[..length];
-            self.journal.append(instance, run, Stream::ALL[slot], bytes);
-            if let Mode::Foreground { echoes, .. } = &mut self.mode {
-                echoes[slot].write(bytes);
-            }
-            if length > SMALL_READ {
-                self.release_at = Some(clock::boottime() + KEEP_BUFFER);
-            }
-            self.hold_back(slot);
-        }
-        Drained::Bounded
-    }
-
-    /// Stops reading a stream whose echo is full, until there is room.
-    fn hold_back(&mut self, slot: usize) {
-        let generation = self.next_generation();
-        let Mode::Foreground { echoes, .. } = &mut self.mode else { return };
-        let echo = &mut echoes[slot];
-        if !echo.is_full() || echo.polled.is_some() {
-            return;
-        }
-        let source = Source::Echo(u32::try_from(slot).unwrap_or(0));
-        let Some(pipe) = echo.pipe() else { return };
-        if self.poller.add(pipe, key::pack(source, generation), Interest::WRITE).is_ok() {
-            echo.polled = Some(generation);
-            for index in 0..self.instances.len() {
-                self.unpoll_output(index, slot);
-            }
-        }
-    }
-
-    fn echo_writable(&mut self, slot: usize, generation: u32) {
-        let Mode::Foreground { echoes, .. } = &mut self.mode else { return };
-        let Some(echo) = echoes.get_mut(slot).filter(|echo| echo.polled == Some(generation)) else { return };
-        if let Some(pipe) = echo.pipe() {
-            let _ = self.poller.remove(pipe);
-        }
-        echo.polled = None;
-        echo.flush();
-        if echo.is_full() {
-            self.hold_back(slot);
-        } else {
-            for index in 0..self.instances.len() {
-                self.poll_outputs(index);
-            }
-        }
     }
 
     /// The directory of the service.

@@ -21,14 +21,16 @@ use resume_sys::diagnose::{self, Diagnosis, Step};
 use resume_sys::identity::Process;
 use resume_sys::spawn::Spawn;
 use resume_sys::tree::ProcessInfo;
-use resume_sys::{clock, spawn};
+use resume_sys::{clock, oom, process, spawn};
 
-use crate::event_loop::{Handle, Main, Supervisor};
+use crate::event_loop::{Handle, Instance, Main, Supervisor};
 use crate::members::{self, Mark};
 use crate::output::Output;
 
 /// The first of the numbers at which a program finds its guards; see [`crate::output::ProgramEnds`].
 const GUARD: i32 = 100;
+/// Under which mask our own files are made: for our eyes only.
+pub(crate) const PRIVATE: u32 = 0o077;
 /// How often one kill looks for what forked meanwhile; what still escapes is met at the next deadline.
 const KILL_ROUNDS: usize = 64;
 
@@ -66,16 +68,11 @@ impl Supervisor {
     fn spawn(&mut self, index: usize, run: u64) -> Result<(), SpawnError> {
         let instance = number(index);
         self.instances[index].killed.clear();
+        self.instances[index].adopted = false;
         self.instances[index].spawn_error = None;
+        self.instances[index].group_kills = oom::kills_in_own_group();
         self.instances[index].started_at = Timestamp::from_micros(clock::wall_micros());
-        let main = self.open_outputs(index).map_err(|error| output_error(&error)).and_then(|()| {
-            let made = make_process(self, instance);
-            made.and_then(|child| {
-                let identity = child.identity().map_err(|error| process_error(&error))?;
-                Ok(Main { identity, handle: Handle::Child(child) })
-            })
-        });
-        match main {
+        match self.make_main(index) {
             Ok(main) => {
                 let pid = main.identity.pid;
                 self.instances[index].session = Some(pid);
@@ -88,6 +85,19 @@ impl Supervisor {
                 self.journal.note(Some((instance, run)), &format!("could not be started: {error}"));
                 self.instances[index].spawn_error = Some(error.clone());
                 Err(error)
+            }
+        }
+    }
+
+    fn make_main(&mut self, index: usize) -> Result<Main, SpawnError> {
+        self.open_outputs(index).map_err(|error| output_error(&error))?;
+        let child = make_process(self, number(index))?;
+        match child.identity() {
+            Ok(identity) => Ok(Main { identity, handle: Handle::Child(child) }),
+            Err(error) => {
+                // A process that we cannot name is one that the next supervisor would double.
+                let _ = child.signal(Signal::KILL.number());
+                Err(process_error(&error))
             }
         }
     }
@@ -110,11 +120,6 @@ impl Supervisor {
 
     /// Kills the whole tree, again and again while new processes turn up in it.
     fn kill(&mut self, index: usize) -> Option<Event> {
-        if let Some(Main { handle: Handle::Adopted(process), identity }) = &self.instances[index].main {
-            let killed = Killed { pid: identity.pid, name: String::new() };
-            let _ = process.signal(Signal::KILL.number());
-            self.instances[index].killed.push(killed);
-        }
         for _ in 0..KILL_ROUNDS {
             let left = self.members(index);
             let known = |process: &ProcessInfo| self.instances[index].was_killed(process.identity.pid);
@@ -141,11 +146,26 @@ impl Supervisor {
     /// The event that says so, if a run whose main process has ended has nothing left.
     fn gone_if_empty(&mut self, index: usize, left: &[ProcessInfo]) -> Option<Event> {
         let ending = !self.service.instance(index).is_alive();
-        if !ending || !left.is_empty() {
+        if !ending {
+            return None;
+        }
+        if let Some(process) = left.first() {
+            self.watch_leftover(index, process);
             return None;
         }
         self.drain(index);
         Some(Event::Gone)
+    }
+
+    /// Waits for the end of a process that an earlier supervisor started: it is not our child, so no signal tells of it.
+    fn watch_leftover(&mut self, index: usize, process: &ProcessInfo) {
+        if !self.instances[index].adopted || self.instances[index].leftover.is_some() {
+            return;
+        }
+        if let Ok(Some(held)) = Process::open(&process.identity) {
+            let generation = self.watch_process(index, &held);
+            self.instances[index].leftover = Some((held, generation));
+        }
     }
 
     /// Looks whether something is left of each run whose main process has ended.
@@ -163,14 +183,16 @@ impl Supervisor {
 
     /// The living processes of one instance.
     pub(crate) fn members(&self, index: usize) -> Vec<ProcessInfo> {
-        let mark = |(index, instance): (usize, &crate::event_loop::Instance)| Mark {
+        let mark = |(index, instance): (usize, &Instance)| Mark {
             index,
             main: instance.main.as_ref().map(|main| main.identity.pid),
             session: instance.session,
+            adopted: instance.adopted,
         };
         let marks: Vec<Mark> = self.instances.iter().enumerate().map(mark).collect();
         let others_up = (0..marks.len()).any(|other| other != index && self.service.instance(other).is_alive());
-        members::of_instance(&self.service.spec().name, &marks, index, !others_up)
+        let service = members::Service { name: &self.service.spec().name, home: &self.home, marks: &marks };
+        members::of_instance(service, index, !others_up)
     }
 
     fn run_ended(&mut self, index: usize, end: &RunEnd) {
@@ -178,6 +200,7 @@ impl Supervisor {
         let (code, signal) = match end.status {
             Some(ExitStatus::Code(code)) => (Some(code), None),
             Some(ExitStatus::Signal(signal)) => (None, Some(signal)),
+            Some(ExitStatus::OutOfMemory) => (None, Some(Signal::KILL)),
             Some(ExitStatus::Unknown) | None => (None, None),
         };
         if let Some(status) = end.status {
@@ -289,8 +312,11 @@ fn make_process(supervisor: &Supervisor, instance: u32) -> Result<Child, SpawnEr
     ];
     let request =
         Spawn { program: &program, argv: &argv, env: &environment, cwd: Some(&cwd), fds: &fds, session: true };
-    spawn::spawn(&request)
-        .map_err(|error| spawn_error(diagnose::diagnose(&request, error.raw_os_error().unwrap_or_default())))
+    // Our own files are nobody's business, the program's are its user's.
+    process::set_umask(spec.umask);
+    let spawned = spawn::spawn(&request);
+    process::set_umask(PRIVATE);
+    spawned.map_err(|error| spawn_error(diagnose::diagnose(&request, error.raw_os_error().unwrap_or_default())))
 }
 
 /// Where the name of an environment entry ends: the index of its `=`.

@@ -29,7 +29,7 @@ use crate::history::History;
 use crate::journal::Journal;
 use crate::key::{self, Source};
 use crate::members::own_pid;
-use crate::perform::number;
+use crate::perform::{PRIVATE, number};
 
 /// The largest `spec.json` and `state.json` that are read; a whole environment fits many times.
 const MAX_FILE: usize = 16 << 20;
@@ -96,7 +96,7 @@ pub(crate) fn foreground(home: &Path, name: &ServiceName, lock: Lock) -> Result<
 fn ready(home: &Path, name: &ServiceName, dir: OwnedFd, lock: Lock, mode: Mode) -> Result<Supervisor, String> {
     let path = layout::service_dir(home, name);
     let doing = |what: &'static str| move |error: std::io::Error| format!("{what}: {error}");
-    process::set_umask(0o077);
+    process::set_umask(PRIVATE);
     let _ = signal::ignore(Signal::PIPE.number());
     child::become_subreaper().map_err(doing("becoming the parent of orphans"))?;
 
@@ -223,6 +223,7 @@ impl Supervisor {
             }
             let identity = Identity { pid: process.pid, start_ticks: process.start_ticks };
             self.instances[index].session = Some(identity.pid);
+            self.instances[index].adopted = true;
             if let Some(started_at) = known.started_at {
                 self.instances[index].started_at = started_at;
             }
@@ -232,7 +233,7 @@ impl Supervisor {
             let held = Process::open(&identity).ok().flatten();
             let alive = held.is_some();
             if let Some(held) = held {
-                self.watch_adopted(index, &held);
+                self.instances[index].polled = self.watch_process(index, &held);
                 self.instances[index].main = Some(Main { identity, handle: Handle::Adopted(held) });
             }
             let started =
@@ -248,12 +249,13 @@ impl Supervisor {
         }
     }
 
-    fn watch_adopted(&mut self, index: usize, process: &Process) {
+    /// Polls the pidfd of a process that is not our child, and returns under which generation.
+    pub(crate) fn watch_process(&mut self, index: usize, process: &Process) -> u32 {
         let generation = self.next_generation();
-        self.instances[index].polled = generation;
-        let source = Source::Adopted(u32::try_from(index).unwrap_or(0));
-        if let Err(error) = self.poller.add(process.as_fd(), key::pack(source, generation), Interest::READ) {
+        let key = key::pack(Source::Adopted(number(index)), generation);
+        if let Err(error) = self.poller.add(process.as_fd(), key, Interest::READ) {
             self.warn(format!("waiting for the end of pid {}: {error}", process.identity().pid));
         }
+        generation
     }
 }

@@ -27,8 +27,8 @@ pub(crate) enum Waiting {
     Events,
     /// That each is down.
     Down {
-        /// Which instances.
-        indexes: Vec<usize>,
+        /// Which instances, each with the run that is to be over.
+        targets: Vec<Target>,
         /// Whether to remove the service then.
         delete: Option<Delete>,
     },
@@ -53,6 +53,17 @@ impl Target {
             | State::Failed => lifecycle.run(),
         };
         Self { index, run }
+    }
+
+    /// The run that an instance is in, or was in last.
+    pub(crate) fn present(index: usize, lifecycle: &Lifecycle) -> Self {
+        Self { index, run: lifecycle.run() }
+    }
+
+    /// Whether the run is over and nothing is left of it. That another began since, because somebody asked for one, does
+    /// not change that.
+    pub(crate) fn is_over(self, lifecycle: &Lifecycle) -> bool {
+        lifecycle.state().word().is_down() || lifecycle.run() > self.run
     }
 
     /// Whether it is up; or why it will not be; or `None` while that is open.

@@ -14,6 +14,11 @@ pub fn wall_micros() -> u64 {
     u64::try_from(read(libc::CLOCK_REALTIME).as_micros()).unwrap_or(u64::MAX)
 }
 
+/// How long the machine has slept since it was booted: what [`boottime`] counts and clocks like the kernel log's do not.
+pub fn suspended() -> Duration {
+    boottime().saturating_sub(read(libc::CLOCK_MONOTONIC))
+}
+
 fn read(clock: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a live timespec to write to. The call cannot fail for a clock that exists, and these two do since

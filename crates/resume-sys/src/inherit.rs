@@ -28,6 +28,14 @@ pub fn keep_only(kept: Option<RawFd>) -> io::Result<Option<OwnedFd>> {
     Ok(Some(owned))
 }
 
+/// The file mode creation mask (umask(2)) of this process, from `/proc/self/status`; umask(2) itself cannot be asked
+/// without changing it.
+pub fn umask() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(mask.trim(), 8).ok()
+}
+
 /// Keeps every descriptor but 0, 1 and 2 from the programs that we start, without closing any: whoever started us may
 /// have left some open that we know nothing of.
 pub fn keep_from_children() -> io::Result<()> {

@@ -39,6 +39,9 @@ pub struct Spawn<'a> {
 
 /// Starts a program as our child, and returns once it was executed or could not be.
 ///
+/// The kernel lets us go on when the program is certain to take our place, and only then sets it up: its arguments and
+/// environment may show in /proc a moment later.
+///
 /// The error is that of the step that failed (execve(2), chdir(2), …), and then there is no child; [`diagnose`] says more.
 pub fn spawn(spawn: &Spawn<'_>) -> io::Result<Child> {
     // Without a descriptor to hold the child by it would run unheld. So it is made sure beforehand that there is one.

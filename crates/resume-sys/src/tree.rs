@@ -265,12 +265,14 @@ fn system_value(name: libc::c_int, default: u64) -> u64 {
 /// The environment that a process was started with: `NAME=value`, each ended by a NUL.
 ///
 /// What the process has written there since is what is told. Another user's is refused (`PermissionDenied`); one that is
-/// gone is `NotFound`; a zombie's is empty.
+/// gone is `NotFound`; a zombie's is either that or empty. It is empty, too, for a moment while a program is executed.
 pub fn environment_of(pid: i32) -> io::Result<Vec<u8>> {
     read_text(pid, "environ")
 }
 
-/// The arguments that a process was started with, or what it has put in their place; none for a zombie.
+/// The arguments that a process was started with, or what it has put in their place.
+///
+/// There are none for a zombie, nor for a moment while a program is executed.
 pub fn command_line_of(pid: i32) -> io::Result<Vec<Vec<u8>>> {
     let text = read_text(pid, "cmdline")?;
     if text.is_empty() {
@@ -288,5 +290,88 @@ fn read_text(pid: i32, file: &str) -> io::Result<Vec<u8>> {
     match file.take(MAX_TEXT).read_to_end(&mut text) {
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Err(io::ErrorKind::NotFound.into()),
         other => other.map(|_| text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: i32, parent: i32, state: u8, threads: u32) -> ProcessInfo {
+        ProcessInfo {
+            identity: Identity { pid, start_ticks: 1 },
+            parent,
+            group: pid,
+            session: pid,
+            state,
+            threads,
+            cpu_ticks: 0,
+            cpu_ticks_of_dead_children: 0,
+            memory_bytes: 0,
+            name: "x".into(),
+        }
+    }
+
+    fn pids(table: &ProcessTable, root: i32) -> Vec<i32> {
+        table.descendants(root).map(|info| info.identity.pid).collect()
+    }
+
+    #[test]
+    fn a_table_tells_the_tree_below_a_process_parents_first() {
+        let table = ProcessTable::new(vec![
+            process(30, 10, b'S', 1),
+            process(20, 10, b'S', 1),
+            process(1, 0, b'S', 1),
+            process(25, 20, b'R', 1),
+            process(10, 1, b'S', 1),
+            process(40, 30, b'S', 1),
+        ]);
+        assert_eq!(pids(&table, 10), [20, 30, 25, 40]);
+        assert_eq!(pids(&table, 25), []);
+        assert_eq!(pids(&table, 99), []);
+        assert_eq!(table.get(25).map(|info| info.parent), Some(20));
+        assert!(table.get(26).is_none());
+        let spared: Vec<_> = table.walk(10, &mut |info| info.identity.pid == 20);
+        assert_eq!(spared.len(), 2, "neither the spared one nor what is below it");
+    }
+
+    #[test]
+    fn what_has_ended_is_left_out_but_not_what_is_below_it() {
+        let table = ProcessTable::new(vec![
+            process(2, 1, b'Z', 1),
+            process(3, 2, b'S', 1),
+            process(4, 1, b'Z', 2),
+            process(5, 1, b'X', 1),
+            process(6, 1, b'T', 1),
+        ]);
+        assert_eq!(pids(&table, 1), [4, 6, 3], "4 is a process whose first thread alone has ended");
+    }
+
+    #[test]
+    fn a_table_that_runs_in_circles_is_walked_once() {
+        let table = ProcessTable::new(vec![process(1, 1, b'S', 1), process(2, 3, b'S', 1), process(3, 2, b'S', 1)]);
+        assert_eq!(pids(&table, 1), []);
+        assert_eq!(pids(&table, 2), [3]);
+    }
+
+    #[test]
+    fn we_are_in_the_table_with_our_parent_above_us() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let table = ProcessTable::read().unwrap();
+        let info = table.get(own).unwrap();
+        assert_eq!(u32::try_from(info.parent).unwrap(), std::os::unix::process::parent_id());
+        assert!(info.memory_bytes >= page_size() && info.threads >= 1);
+        assert!(table.descendants(info.parent).any(|info| info.identity.pid == own));
+        assert!(descendants(info.parent).iter().any(|info| info.identity.pid == own));
+        assert!(clock_ticks_per_second() > 0);
+    }
+
+    #[test]
+    fn nobody_is_below_a_process_that_is_not_there() {
+        for pid in [0, -1, i32::MAX] {
+            assert_eq!(descendants(pid), []);
+        }
+        assert_eq!(environment_of(i32::MAX).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(command_line_of(i32::MAX).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -10,7 +10,7 @@ use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
-use common::{strings, wait};
+use common::{Shell, strings, wait};
 use resume_sys::child::WaitStatus;
 use resume_sys::identity::Process;
 use resume_sys::spawn::{Spawn, spawn};
@@ -50,7 +50,7 @@ fn a_process_without_its_first_thread_is_alive_and_can_be_killed() {
 
 /// The part of the strange process. A test does not run in the first thread, so that one is made to end by a signal.
 fn lose_the_leader() {
-    let _child = std::process::Command::new("/bin/sleep").arg("1000").spawn().unwrap();
+    let _child = spawn(&Shell::new("exec sleep 1000").spec(&[])).unwrap();
     // SAFETY: the handler is safe to run at any moment, and the signal goes to a thread of ours.
     unsafe {
         libc::signal(libc::SIGUSR1, end_this_thread as *const () as libc::sighandler_t);

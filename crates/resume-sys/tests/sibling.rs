@@ -27,13 +27,14 @@ fn a_sibling_has_our_parent_and_a_clean_start() {
     let mut argv = strings(&["launcher", "--exact", "a_sibling_has_our_parent_and_a_clean_start", "--nocapture"]);
     argv.push(c"--test-threads=1".into());
     let env = strings(&[&format!("{LAUNCHER}=1")]);
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let fds = [(writer.as_fd(), 1)];
+    // Pipes of their own, so that their lines do not run into each other.
+    let (of_launcher, launcher_writer) = std::io::pipe().unwrap();
+    let (of_sibling, sibling_writer) = std::io::pipe().unwrap();
+    let fds = [(launcher_writer.as_fd(), 1), (sibling_writer.as_fd(), 2)];
     let launcher = spawn(&Spawn { program: &program, argv: &argv, env: &env, cwd: None, fds: &fds, session: true });
     let launcher = launcher.unwrap();
-    drop(writer);
-    let mut output = String::new();
-    std::io::Read::read_to_string(&mut reader, &mut output).unwrap();
+    drop((launcher_writer, sibling_writer));
+    let [output, told] = [of_launcher, of_sibling].map(|pipe| std::io::read_to_string(pipe).unwrap());
 
     let mut ends = Vec::new();
     at_each_end(&mut signals, || {
@@ -41,18 +42,18 @@ fn a_sibling_has_our_parent_and_a_clean_start() {
         (ends.len() == 4).then_some(())
     });
     let end_of = |pid: i32| ends.iter().find(|end| end.0 == pid).unwrap().1;
-    assert_eq!(end_of(launcher.pid()), WaitStatus::Code(0), "{output}");
+    assert_eq!(end_of(launcher.pid()), WaitStatus::Code(0), "{output}{told}");
     let sibling: i32 = field(&output, "sibling").parse().unwrap();
     assert_eq!(end_of(sibling), WaitStatus::Code(3));
     assert_eq!(ends.iter().filter(|end| end.1 == WaitStatus::Code(127)).count(), 2, "those that could not be executed");
 
-    assert_eq!(field(&output, "PPid:"), own.to_string());
-    assert_eq!(field(&output, "folder"), "/usr");
-    assert_eq!(field(&output, "session"), format!("{sibling} {sibling}"));
+    assert_eq!(field(&told, "PPid:"), own.to_string());
+    assert_eq!(field(&told, "folder"), "/usr");
+    assert_eq!(field(&told, "session"), format!("{sibling} {sibling}"));
     for mask in ["SigBlk:", "SigIgn:"] {
-        assert_eq!(field(&output, mask), "0000000000000000", "{mask}");
+        assert_eq!(field(&told, mask), "0000000000000000", "{mask}");
     }
-    assert_eq!(field(&output, "descriptors"), "0 1 2 3");
+    assert_eq!(field(&told, "descriptors"), "0 1 2 3");
     assert_eq!(field(&output, "parent"), "unharmed");
 }
 
@@ -77,8 +78,9 @@ fn launch() {
         exit 3";
     let (argv, env) = (strings(&["sh", "-c", script]), strings(&["PATH=/usr/bin:/bin"]));
     let null = resume_sys::files::open_null().unwrap();
-    let stdout = std::io::stdout();
-    let fds = [(null.as_fd(), 0), (stdout.as_fd(), 1), (null.as_fd(), 2)];
+    let stderr = std::io::stderr();
+    // Done one after the other as they stand, the second would overwrite what the third needs.
+    let fds = [(null.as_fd(), 0), (null.as_fd(), 2), (stderr.as_fd(), 1)];
     let good = Spawn { program: c"/bin/sh", argv: &argv, env: &env, cwd: Some(c"/usr"), fds: &fds, session: true };
 
     let error = spawn_sibling(&Spawn { program: c"/no/such/program", ..good }).unwrap_err();

@@ -8,10 +8,11 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use common::{Shell, output_of, strings, wait};
+use common::{Shell, output_of, read_line, strings, wait};
 use resume_sys::child::WaitStatus;
 use resume_sys::files::open_null;
 use resume_sys::spawn::{Spawn, spawn};
+use resume_sys::tree::{command_line_of, environment_of};
 
 #[test]
 fn a_program_gets_its_arguments_environment_and_folder() {
@@ -127,4 +128,25 @@ fn a_hundred_starts_leave_no_descriptor_behind() {
     // SAFETY: the copy is owned by nobody else.
     let lowest = unsafe { OwnedFd::from_raw_fd(libc::dup(0)) };
     assert!(lowest.as_raw_fd() < 80);
+}
+
+#[test]
+fn what_a_process_was_started_with_can_be_read() {
+    let argv = strings(&["sh", "-c", "echo up; read line", "a b", ""]);
+    let env = strings(&["ONE=1", "TWO=a\nb"]);
+    let pipe = || rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    let ((stdin, _kept_open), (mut up, stdout)) = (pipe(), pipe());
+    let fds = [(stdin.as_fd(), 0), (stdout.as_fd(), 1)];
+    let spec = Spawn { program: c"/bin/sh", argv: &argv, env: &env, cwd: None, fds: &fds, session: true };
+    let child = spawn(&spec).unwrap();
+    assert_eq!(read_line(&mut up), "up");
+    let expected: Vec<_> = argv.iter().map(|word| word.to_bytes().to_vec()).collect();
+    assert_eq!(command_line_of(child.pid()).unwrap(), expected);
+    assert_eq!(environment_of(child.pid()).unwrap(), b"ONE=1\0TWO=a\nb\0");
+    child.signal(libc::SIGKILL).unwrap();
+    // The pidfd tells the end; until it is reaped it is a zombie.
+    rustix::event::poll(&mut [rustix::event::PollFd::new(&child, rustix::event::PollFlags::IN)], None).unwrap();
+    assert!(command_line_of(child.pid()).unwrap().is_empty());
+    assert!(environment_of(child.pid()).unwrap_or_default().is_empty());
+    assert_eq!(wait(&child), WaitStatus::Signal(libc::SIGKILL));
 }

@@ -102,8 +102,10 @@ pub(crate) fn screen_width() -> Option<usize> {
 
 /// Prints a part of the answer, and a line feed.
 pub(crate) fn say(text: &str) -> Result<()> {
+    // In one piece: whoever reads along sees no half of an answer.
+    let text = [text, "\n"].concat();
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+    let written = stdout.write_all(text.as_bytes());
     written.and_then(|()| stdout.flush()).map_err(|error| CliError::output(&error))
 }
 

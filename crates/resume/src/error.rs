@@ -9,6 +9,7 @@ use resume_client::selector::InvalidGlob;
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
+use crate::render::text::harmless;
 
 /// A failure: what failed on which thing and why, what belongs to it, and what to try next.
 ///
@@ -71,12 +72,13 @@ impl CliError {
     /// The text for people.
     pub(crate) fn to_text(&self, paint: crate::render::Paint) -> String {
         use std::fmt::Write as _;
-        let mut text = format!("{}: {}\n", paint.red_bold("error"), self.message);
+        // Names and paths in it come from outside.
+        let mut text = format!("{}: {}\n", paint.red_bold("error"), harmless(&self.message));
         for line in &self.details {
-            let _ = writeln!(text, "  {line}");
+            let _ = writeln!(text, "  {}", harmless(line));
         }
         for hint in &self.hints {
-            let _ = writeln!(text, "{}: {hint}", paint.cyan("hint"));
+            let _ = writeln!(text, "{}: {}", paint.cyan("hint"), harmless(hint));
         }
         text
     }

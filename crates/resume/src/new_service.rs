@@ -33,16 +33,17 @@ pub(crate) fn understand(words: &[OsString], options: &ServiceOptions, foregroun
     let (cwd, shell) = directories(options.cwd.as_deref())?;
     let interpreter = options.interpreter.as_ref().map(|interpreter| interpreter.0.as_slice());
     let place = Place { cwd: &cwd, shell: &shell, path: environment.get("PATH") };
-    let Program { command, interpreter, stem } = program::find(words, interpreter, place)?;
-    let name = options.name.clone().unwrap_or_else(|| ServiceName::clean(&stem));
+    let Program { command, interpreter } = program::find(words, interpreter, place)?;
     let spec = Spec {
         version: VERSION,
-        name,
-        desired: Desired::Up,
+        name: name_for(words, options),
+        // In the background, its supervisor makes it up when it starts it: until then it is what it is, down.
+        desired: if foreground { Desired::Up } else { Desired::Down },
         command,
         interpreter,
         cwd: cwd.as_path().into(),
         environment: environment.into_texts(),
+        umask: resume_sys::inherit::umask().unwrap_or(0o022),
         group: options.group.clone(),
         foreground,
         instances: options.instances.unwrap_or(1),
@@ -51,6 +52,12 @@ pub(crate) fn understand(words: &[OsString], options: &ServiceOptions, foregroun
         log: options.log_max_size.map_or_else(LogPolicy::default, |max_size| LogPolicy { max_size }),
     };
     Ok(Wanted { spec, named: options.name.is_some() })
+}
+
+/// The name that was given, or the stem of the program's file, cleaned.
+pub(crate) fn name_for(words: &[OsString], options: &ServiceOptions) -> ServiceName {
+    let stem = words.first().and_then(|word| Path::new(word).file_stem()).unwrap_or_default();
+    options.name.clone().unwrap_or_else(|| ServiceName::clean(&stem.to_string_lossy()))
 }
 
 /// Where the program will run, and where the shell is; both absolute.
@@ -186,6 +193,15 @@ mod tests {
         assert!(!is_same_program(&one, &spec(&["./a.js", "2"], "/srv")));
         assert!(!is_same_program(&one, &spec(&["./a.js", "1"], "/")));
         assert!(!is_same_program(&one, &Spec { interpreter: vec!["node".into()], ..one.clone() }));
+    }
+
+    #[test]
+    fn a_service_is_named_after_the_programs_file() {
+        for (word, name) in
+            [("./a/server.test.js", "server.test"), ("node", "node"), ("/x/my app.py", "my-app"), ("..", "service")]
+        {
+            assert_eq!(name_for(&[word.into()], &ServiceOptions::default()).as_str(), name);
+        }
     }
 
     #[test]

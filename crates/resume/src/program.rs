@@ -23,8 +23,6 @@ pub(crate) struct Program {
     pub(crate) command: Vec<OsText>,
     /// The words before it.
     pub(crate) interpreter: Vec<OsText>,
-    /// Its file's name without the ending.
-    pub(crate) stem: String,
 }
 
 /// Where to look for a program.
@@ -61,9 +59,8 @@ pub(crate) fn find(words: &[OsString], interpreter: Option<&[String]>, place: Pl
         Some(words) => with_interpreter(word, words, place)?,
         None => by_itself(word, place)?,
     };
-    let stem = Path::new(word).file_stem().unwrap_or(word).to_string_lossy().into_owned();
     let arguments = arguments.iter().map(|argument| argument.as_os_str().into());
-    Ok(Program { command: std::iter::once(program).chain(arguments).collect(), interpreter, stem })
+    Ok(Program { command: std::iter::once(program).chain(arguments).collect(), interpreter })
 }
 
 /// A program that the user named an interpreter for. It need be no file: `--interpreter 'python3 -m' http.server`.
@@ -297,7 +294,7 @@ mod tests {
         assert_eq!(program.interpreter, ["python3".into(), "-u".into()]);
         assert_eq!(program.command, ["x".into(), "1".into()]);
         let module = bench.find(&["http.server"], Some(&["python3", "-m"])).unwrap();
-        assert_eq!((module.command, module.stem.as_str()), (vec!["http.server".into()], "http"));
+        assert_eq!(module.command, ["http.server".into()]);
         let error = bench.find(&["x"], Some(&["ruby"])).unwrap_err();
         assert_eq!(error.message, "executing the interpreter `ruby`: not found on PATH");
         assert!(bench.find(&["./nope"], Some(&["python3"])).is_err());

@@ -10,7 +10,6 @@ use resume_logstore::{Filter, Reader, RecordStream};
 
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
-use crate::render::text::harmless;
 
 /// How many records of a failed run are shown.
 const LAST_WORDS: usize = 10;
@@ -56,23 +55,27 @@ fn of_reply(services: &Services, name: &ServiceName, doing: &str, error: CallErr
 }
 
 fn not_spawned(doing: &str, failed: &SpawnFailed) -> CliError {
-    use resume_core::exit::SpawnStep as Step;
-    let error = CliError::failed(failed.to_string()).while_(doing);
-    let message = &failed.error.message;
-    match failed.error.step {
-        Step::Cwd => error.hint("`--cwd` says where the program runs"),
-        Step::Program if message.contains("`#!` line") => {
-            error.hint("say what runs it with `--interpreter`, or give it a first line such as `#!/usr/bin/env node`")
-        }
-        Step::Program if message.contains("not executable") || message.contains("permission denied") => {
-            error.hint("make it executable with `chmod +x`, or say what runs it with `--interpreter`")
-        }
-        Step::Interpreter if message.contains("carriage return") => {
-            error.hint("the file has the line ends of Windows; `sed -i 's/\\r$//'` makes them those of Linux")
-        }
-        Step::Interpreter => error.hint("correct the `#!` line, or say what runs it with `--interpreter`"),
-        Step::Process if failed.error.transient => error.hint("the system is short of something; try again later"),
-        Step::Program | Step::Process | Step::Output => error,
+    of_spawn(doing, &failed.to_string())
+}
+
+/// The error of a process that could not be made, and what helps against that cause.
+pub(crate) fn of_spawn(doing: &str, cause: &str) -> CliError {
+    let error = CliError::failed(cause).while_(doing);
+    let interpreter = "say what runs it with `--interpreter`";
+    if cause.starts_with("changing directory") {
+        error.hint("`--cwd` says where the program runs")
+    } else if cause.contains("carriage return") {
+        error.hint("the file has the line ends of Windows; `sed -i 's/\\r$//'` makes them those of Linux")
+    } else if cause.starts_with("executing the interpreter") {
+        error.hint(format!("correct the `#!` line, or {interpreter}"))
+    } else if cause.contains("`#!` line") {
+        error.hint(format!("give it a first line such as `#!/usr/bin/env node`, or {interpreter}"))
+    } else if cause.contains("not executable") {
+        error.hint(format!("make it executable with `chmod +x`, or {interpreter}"))
+    } else if cause.starts_with("making a process") {
+        error.hint("the system may be short of something; try again later")
+    } else {
+        error
     }
 }
 
@@ -120,7 +123,7 @@ fn last_words(services: &Services, name: &ServiceName, failed: &StartFailed) -> 
     let mut ends = Vec::new();
     for record in written {
         let text = String::from_utf8_lossy(&record.text);
-        lines.extend(text.lines().map(|line| harmless(line).into_owned()));
+        lines.extend(text.lines().map(str::to_owned));
         ends.push(lines.len());
     }
     let first = ends.len().checked_sub(LAST_WORDS + 1).map_or(0, |before| ends[before]);

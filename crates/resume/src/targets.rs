@@ -6,6 +6,7 @@ use resume_client::discover::{Discovery, Service};
 use resume_client::home::describe;
 use resume_client::selector::{InvalidGlob, Selection, Selector, Target, nearest, select};
 use resume_client::services::Services;
+use resume_core::name::ServiceName;
 
 use crate::error::{CliError, Result};
 use crate::exit_code::ExitCode;
@@ -67,6 +68,13 @@ pub(crate) fn no_such_service(word: &str, services: Option<&Services>) -> CliErr
         None if names.is_empty() => error.hint("there are no services yet; `resume start PROGRAM` makes one"),
         None => error.hint("`resume ls` lists the services"),
     }
+}
+
+/// How what was selected of a service is called: `web`, `web:1`, `web:0,1`.
+pub(crate) fn title(name: &ServiceName, instances: Option<&[u32]>) -> String {
+    let Some(instances) = instances else { return name.to_string() };
+    let numbers: Vec<String> = instances.iter().map(u32::to_string).collect();
+    format!("{name}:{}", numbers.join(","))
 }
 
 fn unlisted(services: &Services, error: &io::Error) -> CliError {

@@ -42,7 +42,7 @@ const TRAPPED: [(i32, &str); 4] = [(15, "SIGTERM"), (2, "SIGINT"), (1, "SIGHUP")
 const HOLD: Duration = Duration::from_mins(10);
 
 fn main() -> ExitCode {
-    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<String> = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     match obey(words) {
         Ok(code) => code.into(),
         Err(error) => {

@@ -113,7 +113,7 @@ fn a_home_that_is_a_symbolic_link_is_refused() {
 fn a_home_that_is_a_file_is_refused() {
     let sandbox = sandbox();
     fs::write(sandbox.home(), "").unwrap();
-    sandbox.resume(start_words(&[])).error(1, &["not a directory"]).hint(&["--home"]);
+    sandbox.resume(start_words(&[])).error(1, &["no directory"]).hint(&["--home"]);
     fs::remove_file(sandbox.home()).unwrap();
 }
 

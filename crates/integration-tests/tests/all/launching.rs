@@ -1,19 +1,15 @@
 //! A service is started beyond this terminal, and beyond the service that somebody typed the command in.
 
-use std::process::Stdio;
+use integration_tests::{Ending, Look};
 
-use integration_tests::{Ending, Look, Running, python};
-
-use crate::{KILL, SLEEP, program, sandbox};
+use crate::{KILL, SLEEP, sandbox};
 
 #[test]
 fn closing_the_terminal_leaves_the_service() {
     let sandbox = sandbox();
-    let mut command = sandbox.other_command(python());
     // A shell that stays, as a person's would: the command has returned, the terminal is still there.
     let typed = format!("{} start --name web -- sleep 600 && exec sleep 600", sandbox.program());
-    command.arg(program("terminal.py")).args(["sh", "-c", &typed]).stdin(Stdio::null());
-    let mut terminal = Running::start(command);
+    let mut terminal = sandbox.in_terminal(80, ["sh", "-c", &typed]);
     terminal.line_with("started `web`");
     let (pid, supervisor) = (sandbox.pid("web"), sandbox.supervisor("web"));
     let shell = integration_tests::children_of(terminal.pid());
@@ -88,7 +84,7 @@ fn a_service_can_stop_itself_and_others() {
     sandbox.start("other", &SLEEP);
     let resume = sandbox.program();
     let script = format!("{resume} stop other; echo stopped $? > {}; {resume} stop self", channel.path());
-    sandbox.start_with("self", &["--stop-timeout", "5s"], &["sh", "-c", &script]);
+    sandbox.resume(["start", "--no-wait", "--name", "self", "--", "sh", "-c", &script]).success();
     channel.expect("stopped 0");
     sandbox.until_state("self", "stopped");
     assert_eq!(sandbox.state("other"), "stopped");

@@ -10,6 +10,12 @@ fn texts(records: &[Value]) -> Vec<&str> {
     records.iter().map(|record| record["text"].as_str().unwrap()).collect()
 }
 
+/// Lines of 100 bytes, each with its number, from 0.
+fn numbered_lines(count: u32) -> String {
+    let lines: Vec<String> = (0..count).map(|number| format!("{number:>99}\n")).collect();
+    lines.concat()
+}
+
 #[test]
 fn raw_is_what_was_written_to_the_last_byte() {
     let sandbox = sandbox();
@@ -51,7 +57,7 @@ fn the_order_of_what_was_written_is_kept_in_each_stream() {
 #[test]
 fn a_flood_of_lines_arrives_whole() {
     let sandbox = sandbox();
-    let lines: String = (0..50_000).map(|number| format!("{number:>99}\n")).collect();
+    let lines = numbered_lines(50_000);
     let file = sandbox.write("flood", &lines);
     sandbox.start("web", &[sandbox.helper(), "cat", &file, "err", "written", "hold"]);
     sandbox.record_with("web", "written");
@@ -287,7 +293,7 @@ fn the_account_says_what_happened_in_order() {
 #[test]
 fn the_log_is_kept_within_its_size_by_whole_files() {
     let sandbox = sandbox();
-    let lines: String = (0..40_000).map(|number| format!("{number:>99}\n")).collect();
+    let lines = numbered_lines(40_000);
     let file = sandbox.write("flood", &lines);
     sandbox.start_with("web", &["--log-max-size", "1M"], &[sandbox.helper(), "cat", &file, "out", "written", "hold"]);
     sandbox.record_with("web", "written");

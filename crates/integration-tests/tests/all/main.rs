@@ -9,7 +9,9 @@
 mod bad_input;
 mod disk;
 mod environment;
+mod full_disk;
 mod homes;
+mod in_terminal;
 mod instances;
 mod json;
 mod launching;

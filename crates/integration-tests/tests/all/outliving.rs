@@ -75,6 +75,19 @@ fn a_lost_service_is_stopped_by_name() {
 }
 
 #[test]
+fn a_lost_service_is_stopped_with_its_whole_tree() {
+    let sandbox = sandbox();
+    let mut channel = sandbox.channel();
+    let says = format!("say,{},child {{pid}},hold", channel.path());
+    let main = Ending::of(sandbox.start("web", &[sandbox.helper(), "fork", &says, "setsid", &says, "hold"]));
+    let children = [(); 2].map(|()| Ending::of(channel.expect_pid("child")));
+    end_supervisor(&sandbox, KILL);
+    sandbox.resume(["stop", "web"]).success();
+    assert!(!main.is_alive());
+    assert_eq!(children.iter().filter(|it| it.is_alive()).count(), 0);
+}
+
+#[test]
 fn a_lost_service_is_restarted_and_not_doubled() {
     let sandbox = sandbox();
     let program = Ending::of(sandbox.start("web", &SLEEP));

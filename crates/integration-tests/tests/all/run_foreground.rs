@@ -1,11 +1,9 @@
 //! `resume run`: the supervisor in this terminal.
 
-use std::process::Stdio;
-
-use integration_tests::{Ending, Look, Running, Sandbox, python, signal};
+use integration_tests::{Ending, Look, Running, Sandbox, signal};
 use serde_json::json;
 
-use crate::{HUP, INT, KILL, SLEEP, TERM, program, sandbox};
+use crate::{HUP, INT, KILL, SLEEP, TERM, sandbox};
 
 /// `run` of a program that catches signals and says so, once it is up; with the channel that it says it on.
 fn run_trap(sandbox: &Sandbox, path: &str, options: &[&str], then: &[&str]) -> Running {
@@ -103,10 +101,8 @@ fn a_second_interrupt_stops_it_at_once() {
 fn ctrl_c_in_a_terminal_reaches_the_program_only_as_its_stop_signal() {
     let sandbox = sandbox();
     let mut channel = sandbox.channel();
-    let mut command = sandbox.other_command(python());
     let words = ["run", "--name", "web", "--", sandbox.helper(), "trap", channel.path(), "out", "bye"];
-    command.arg(program("terminal.py")).arg(sandbox.program()).args(words).stdin(Stdio::null());
-    let terminal = Running::start(command);
+    let terminal = sandbox.in_terminal(80, [sandbox.program()].iter().chain(&words));
     let pid = channel.expect_pid("ready");
     // Its session is its own, so the terminal's Ctrl-C is not for it: only `run` is in the terminal's.
     assert_eq!(Look::at(pid).session(), pid);
@@ -120,10 +116,8 @@ fn ctrl_c_in_a_terminal_reaches_the_program_only_as_its_stop_signal() {
 fn closing_the_terminal_stops_it_gracefully() {
     let sandbox = sandbox();
     let mut channel = sandbox.channel();
-    let mut command = sandbox.other_command(python());
     let words = ["run", "--name", "web", "--", sandbox.helper(), "trap", channel.path()];
-    command.arg(program("terminal.py")).arg(sandbox.program()).args(words).stdin(Stdio::null());
-    let terminal = Running::start(command);
+    let terminal = sandbox.in_terminal(80, [sandbox.program()].iter().chain(&words));
     let pid = Ending::of(channel.expect_pid("ready"));
     let run = Ending::of(sandbox.supervisor("web"));
     terminal.signal(KILL);

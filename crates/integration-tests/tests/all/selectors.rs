@@ -70,7 +70,7 @@ fn an_instance_is_chosen_by_its_number() {
     sandbox.resume(["stop", "web-1:0"]).success();
     assert_eq!(running(&sandbox), ["db", "web-2"]);
     sandbox.resume(["start", "web-1:0"]).success();
-    sandbox.resume(["stop", "web-1:1"]).error(3, &["web-1:1"]);
+    sandbox.resume(["stop", "web-1:1"]).error(3, &["`web-1`", "instance 1"]);
 }
 
 #[test]

@@ -1,16 +1,21 @@
-"""Runs a command in a terminal of its own: `terminal.py COMMAND…`.
+"""Runs a command in a terminal of its own, so many columns wide: `terminal.py COLUMNS COMMAND…`.
 
 What it prints comes out on our stdout. When we are killed the terminal is closed, and whoever still has it gets a SIGHUP,
 as when a person closes the window.
 """
 
+import fcntl
 import os
 import pty
+import struct
 import sys
+import termios
 
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execvp(sys.argv[1], sys.argv[1:])
+    size = struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0)
+    fcntl.ioctl(0, termios.TIOCSWINSZ, size)
+    os.execvp(sys.argv[2], sys.argv[2:])
 while True:
     try:
         data = os.read(terminal, 65536)

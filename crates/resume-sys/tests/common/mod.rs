@@ -14,7 +14,7 @@ use resume_sys::spawn::{Spawn, spawn};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 /// Far longer than anything here takes; a test that waits so long has failed.
-pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// The strings as C has them.
 pub(crate) fn strings(words: &[&str]) -> Vec<CString> {

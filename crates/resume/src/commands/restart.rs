@@ -27,5 +27,6 @@ fn restart_target(context: &Context, services: &Services, target: &Target, args:
     context.warn_of(&target.service);
     let environment = args.env_now.then(|| Environment::of_caller().into_texts());
     let parameters = RestartParameters { instances: target.instances.clone(), wait: !args.wait.no_wait, environment };
-    super::start::bring_up(services, &target.service.name, &Call::Restart(parameters), args.wait, "restart")
+    let (name, instances) = (&target.service.name, target.instances.as_deref());
+    super::start::bring_up(services, name, instances, &Call::Restart(parameters), args.wait, "restart")
 }

@@ -19,11 +19,11 @@ use crate::args::{StartArgs, WaitOptions};
 use crate::context::Context;
 use crate::error::{CliError, Result};
 use crate::exit_code::ExitCode;
-use crate::new_service::{Wanted, find_known, make, no_room, understand};
+use crate::new_service::{Wanted, find_known, make, name_for, no_room, understand};
 use crate::outcome::{Done, finish};
 use crate::side_by_side::side_by_side;
 use crate::start_failure::{of_call, too_slow};
-use crate::targets::{choose, no_such_service};
+use crate::targets::{choose, no_such_service, title};
 
 /// How long a service has to come up if nobody says otherwise.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
@@ -52,8 +52,10 @@ pub(crate) fn start(context: &Context, args: &StartArgs) -> Result<ExitCode> {
         }
         Words::Program => {
             let words: Vec<OsString> = args.words.iter().chain(&args.rest).cloned().collect();
-            let wanted = understand(&words, &args.service, false).map_err(as_start_failure)?;
-            let services = home.create()?;
+            let wanted = understand(&words, &args.service, false);
+            let wanted = wanted.map_err(|error| as_start_failure(error, &words, args))?;
+            let doing = format!("cannot start `{}`", wanted.spec.name);
+            let services = home.create().map_err(|error| CliError::from(error).while_(&doing))?;
             let done = start_program(context, &services, wanted, args)?;
             finish(context, vec![Ok(Some(done))])
         }
@@ -111,12 +113,13 @@ fn is_on_path(word: &OsStr) -> bool {
 }
 
 /// What `run` says by its exit code is a plain failure of `start`.
-fn as_start_failure(mut error: CliError) -> CliError {
-    if matches!(error.code, ExitCode::CannotExecute | ExitCode::ProgramNotFound) {
-        error.code = ExitCode::Failed;
-        return error.while_("cannot start it");
+fn as_start_failure(mut error: CliError, words: &[OsString], args: &StartArgs) -> CliError {
+    if !matches!(error.code, ExitCode::CannotExecute | ExitCode::ProgramNotFound) {
+        return error;
     }
-    error
+    error.code = ExitCode::Failed;
+    let name = name_for(words, &args.service);
+    error.while_(&format!("cannot start `{name}`"))
 }
 
 /// Starts a program as a new service, or the service that runs it already.
@@ -124,7 +127,9 @@ fn start_program(context: &Context, services: &Services, mut wanted: Wanted, arg
     for _ in 0..MAX_LOOKS {
         let known = find_known(services, &wanted)?;
         let Some(known) = known else {
-            let Some(held) = make(services, &mut wanted)? else { continue };
+            let made = make(services, &mut wanted);
+            let doing = || format!("cannot start `{}`", wanted.spec.name);
+            let Some(held) = made.map_err(|error| error.while_(&doing()))? else { continue };
             let name = held.name().clone();
             // A supervisor takes it from here.
             drop(held);
@@ -154,10 +159,11 @@ fn start_program(context: &Context, services: &Services, mut wanted: Wanted, arg
 }
 
 pub(crate) fn taken(known: &Service) -> CliError {
-    let name = &known.name;
-    let state = known.state().as_str();
-    CliError::new(ExitCode::WrongState, format!("there is a service `{name}` already; it is {state}")).hint(format!(
-        "`resume start {name}` starts it, `--replace` puts this in its place, another `--name` leaves it"
+    let (name, state) = (&known.name, known.state());
+    let verb = if state.is_down() { "start" } else { "restart" };
+    let message = format!("there is a service `{name}` already; it is {}", state.as_str());
+    CliError::new(ExitCode::WrongState, message).hint(format!(
+        "`resume {verb} {name}` {verb}s it, `--replace` puts this in its place, another `--name` leaves it"
     ))
 }
 
@@ -191,31 +197,32 @@ fn start_target(context: &Context, services: &Services, target: &Target, wait: W
         if target.by_pattern {
             return Ok(None);
         }
-        let pid = service.first().and_then(|instance| instance.process.as_ref());
-        let pid = pid.map(|process| format!(" (pid {})", process.pid)).unwrap_or_default();
-        let state = service.state().as_str();
-        return Err(CliError::new(ExitCode::WrongState, format!("`{name}` is {state} already{pid}"))
-            .hint(format!("`resume restart {name}` stops it first")));
+        let title = title(name, target.instances.as_deref());
+        let state = states.iter().min().map_or("running", |state| state.as_str());
+        return Err(CliError::new(ExitCode::WrongState, format!("`{title}` is {state} already"))
+            .hint(format!("`resume restart {title}` stops it first")));
     }
-    start_up(services, name, target.instances.clone(), wait, false).map(Some)
+    start_up(services, name, target.instances.as_deref(), wait, false).map(Some)
 }
 
 /// Has a service's supervisor start it, and waits until it is up.
 fn start_up(
     services: &Services,
     name: &ServiceName,
-    instances: Option<Vec<u32>>,
+    instances: Option<&[u32]>,
     wait: WaitOptions,
     fresh: bool,
 ) -> Result<Done> {
-    let call = Call::Start(StartParameters { instances, wait: !wait.no_wait, fresh });
-    bring_up(services, name, &call, wait, "start")
+    let asked = instances.map(<[u32]>::to_vec);
+    let call = Call::Start(StartParameters { instances: asked, wait: !wait.no_wait, fresh });
+    bring_up(services, name, instances, &call, wait, "start")
 }
 
 /// Makes a call that brings a service up, and says what came of it. `verb` is the one that was typed.
 pub(crate) fn bring_up(
     services: &Services,
     name: &ServiceName,
+    instances: Option<&[u32]>,
     call: &Call,
     wait: WaitOptions,
     verb: &'static str,
@@ -223,7 +230,8 @@ pub(crate) fn bring_up(
     let limit = wait.wait.unwrap_or(DEFAULT_WAIT);
     match request::ask::<StartReply>(services, name, call, Instant::now().checked_add(limit)) {
         Ok(answer) => {
-            let done = started(name, &answer.reply.instances, answer.supervisor, verb);
+            let sentence = format!("{verb}ed `{}`", title(name, instances));
+            let done = started(name, &answer.reply.instances, answer.supervisor, &sentence, verb);
             Ok(done.warning(answer.warning))
         }
         Err(AskError::TimedOut) => {
@@ -234,7 +242,7 @@ pub(crate) fn bring_up(
     }
 }
 
-fn started(name: &ServiceName, instances: &[Started], supervisor: i32, verb: &'static str) -> Done {
+fn started(name: &ServiceName, instances: &[Started], supervisor: i32, sentence: &str, verb: &str) -> Done {
     #[derive(Serialize)]
     struct Out<'a> {
         name: &'a ServiceName,
@@ -250,7 +258,7 @@ fn started(name: &ServiceName, instances: &[Started], supervisor: i32, verb: &'s
         [pid] => format!("pid {pid}, "),
         pids => format!("pids {}, ", pids.join(" ")),
     };
-    let sentence = format!("{result} `{name}` ({pids_text}supervisor {supervisor})");
+    let sentence = format!("{sentence} ({pids_text}supervisor {supervisor})");
     let pid = instances.iter().find_map(|instance| instance.pid);
     Done::new(sentence, &Out { name, result, pid, supervisor_pid: supervisor, instances })
 }
@@ -336,7 +344,7 @@ mod tests {
         let name = ServiceName::new("web").unwrap();
         let up = |pids: &[i32]| {
             let up = pids.iter().zip(0..).map(|(pid, index)| Started { index, pid: Some(*pid) });
-            format!("{:?}", started(&name, &up.collect::<Vec<_>>(), 9, "start"))
+            format!("{:?}", started(&name, &up.collect::<Vec<_>>(), 9, "started `web`", "start"))
         };
         assert!(up(&[7]).contains("started `web` (pid 7, supervisor 9)"));
         assert!(up(&[7, 8]).contains("started `web` (pids 7 8, supervisor 9)"));

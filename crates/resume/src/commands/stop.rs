@@ -22,7 +22,7 @@ use crate::outcome::{Done, finish};
 use crate::render::text::harmless;
 use crate::side_by_side::side_by_side;
 use crate::start_failure::of_call;
-use crate::targets::choose;
+use crate::targets::{choose, title};
 
 /// How often a service is looked at again that changes hands under our eyes.
 const MAX_LOOKS: usize = 20;
@@ -40,28 +40,35 @@ pub(crate) fn stop(context: &Context, args: &StopArgs) -> Result<ExitCode> {
 }
 
 fn stop_target(context: &Context, services: &Services, target: &Target) -> Result<Option<Done>> {
-    let name = &target.service.name;
+    let (name, instances) = (&target.service.name, target.instances.as_deref());
     context.warn_of(&target.service);
-    if is_stopped(&target.service, target.instances.as_deref()) {
-        let done =
-            Done::new(format!("`{name}` is stopped already"), &Out { name, result: "already-stopped", killed: &[] });
+    let title = title(name, instances);
+    if is_stopped(&target.service, instances) {
+        let done = Done::new(
+            format!("`{title}` is stopped already"),
+            &Out { name, instances, result: "already-stopped", killed: &[] },
+        );
         return Ok((!target.by_pattern).then_some(done));
     }
-    match take_down(services, name, target.instances.as_deref(), &stop_call(target.instances.clone()))? {
-        Down::Answered(answer) => Ok(Some(stopped(services, name, &answer.reply.killed).warning(answer.warning))),
+    let stopped = |killed: &[Killed]| {
+        let sentence = format!("stopped `{title}`{}", had_to_kill(services, name, killed));
+        Done::new(sentence, &Out { name, instances, result: "stopped", killed })
+    };
+    match take_down(services, name, instances, &stop_call(instances))? {
+        Down::Answered(answer) => Ok(Some(stopped(&answer.reply.killed).warning(answer.warning))),
         Down::Held(held) => {
             held.mark_stopped()?;
-            Ok(Some(stopped(services, name, &[])))
+            Ok(Some(stopped(&[])))
         }
-        Down::ByItself => Ok(Some(stopped(services, name, &[]))),
+        Down::ByItself => Ok(Some(stopped(&[]))),
         Down::Forgotten => {
             Err(CliError::new(ExitCode::NoSuchService, format!("there is no service `{name}` any more")))
         }
     }
 }
 
-fn stop_call(instances: Option<Vec<u32>>) -> Call {
-    Call::Stop(StopParameters { instances, now: false })
+fn stop_call(instances: Option<&[u32]>) -> Call {
+    Call::Stop(StopParameters { instances: instances.map(<[u32]>::to_vec), now: false })
 }
 
 /// Whether all that is asked for is down by a person's wish already.
@@ -140,13 +147,10 @@ pub(crate) fn bring_down(services: &Services, name: &ServiceName) -> Result<Held
 #[derive(Serialize)]
 struct Out<'a> {
     name: &'a ServiceName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instances: Option<&'a [u32]>,
     result: &'a str,
     killed: &'a [Killed],
-}
-
-fn stopped(services: &Services, name: &ServiceName, killed: &[Killed]) -> Done {
-    let sentence = format!("stopped `{name}`{}", had_to_kill(services, name, killed));
-    Done::new(sentence, &Out { name, result: "stopped", killed })
 }
 
 /// What is said of processes that did not end when they were asked to.

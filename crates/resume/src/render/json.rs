@@ -10,6 +10,8 @@ use resume_core::status::{InstanceStatus, LastExit, StateWord};
 use resume_core::time::Timestamp;
 use serde::Serialize;
 
+use crate::render::listing::Listed;
+
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a ServiceName,
@@ -49,8 +51,8 @@ struct Instance<'a> {
 }
 
 /// The services as one JSON array; `usages` has one entry for each, or is empty where nothing was measured.
-pub(crate) fn services(services: &[Service], usages: &[ServiceUsage]) -> String {
-    let rows = services.iter().enumerate().map(|(index, service)| row(service, usages.get(index)));
+pub(crate) fn services(listed: &[Listed], usages: &[ServiceUsage]) -> String {
+    let rows = listed.iter().enumerate().map(|(index, listed)| row(&listed.service, usages.get(index)));
     serde_json::to_string(&rows.collect::<Vec<_>>()).expect("rows have only string keys and finite numbers")
 }
 

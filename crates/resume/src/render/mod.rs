@@ -1,6 +1,7 @@
 //! How things look on the screen.
 
 pub(crate) mod json;
+pub(crate) mod listing;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod time;
