@@ -14,10 +14,11 @@
 //! | free | down | | as it says |
 //! | free | torn, missing | unknown | by the spec: wanted up `lost`, wanted down `stopped` |
 
-use std::cell::OnceCell;
 use std::io;
+use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use resume_core::layout;
@@ -37,6 +38,8 @@ use crate::services::Services;
 
 /// How long a supervisor has to tell the truth where its file does not.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(250);
+/// So many services are looked at in the time that it takes to make a thread and more.
+const NAMES_A_THREAD: usize = 64;
 /// How often a file is read again that was changed under our eyes.
 const MAX_LOOKS: usize = 4;
 
@@ -116,19 +119,37 @@ impl Service {
 #[derive(Debug)]
 pub struct Discovery<'a> {
     services: &'a Services,
-    boot_id: OnceCell<String>,
+    boot_id: OnceLock<String>,
 }
 
 impl<'a> Discovery<'a> {
     /// Looks at nothing yet.
     pub fn new(services: &'a Services) -> Self {
-        Self { services, boot_id: OnceCell::new() }
+        Self { services, boot_id: OnceLock::new() }
     }
 
     /// All services, sorted by name. What is no service is passed over.
     pub fn all(&self) -> io::Result<Vec<Service>> {
         let names = self.services.names()?;
-        Ok(names.iter().filter_map(|name| self.one(name)).collect())
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(names.len() / NAMES_A_THREAD);
+        if threads < 2 {
+            return Ok(self.several(&names));
+        }
+        let mut found = Vec::with_capacity(names.len());
+        std::thread::scope(|scope| {
+            let several = |part| std::thread::Builder::new().spawn_scoped(scope, move || self.several(part));
+            let parts = names.chunks(names.len().div_ceil(threads)).map(|part| (part, several(part)));
+            for (part, thread) in parts.collect::<Vec<_>>() {
+                // Where no thread can be had, this one does its work.
+                let joined = thread.ok().and_then(|thread| thread.join().ok());
+                found.extend(joined.unwrap_or_else(|| self.several(part)));
+            }
+        });
+        Ok(found)
+    }
+
+    fn several(&self, names: &[ServiceName]) -> Vec<Service> {
+        names.iter().filter_map(|name| self.one(name)).collect()
     }
 
     /// One service, or `None` if there is none of this name.

@@ -209,6 +209,23 @@ fn junk_in_the_folder_is_no_service() {
 }
 
 #[test]
+fn many_services_come_sorted_by_name_as_well() {
+    let bench = Bench::new();
+    std::fs::remove_dir(bench.path("")).unwrap();
+    for number in 0..300 {
+        let directory = bench.services.home().join(format!("services/s{number:03}"));
+        std::fs::create_dir(&directory).unwrap();
+        let text = format!(
+            r#"{{"version":1,"name":"s{number:03}","desired":"down","command":["x"],"cwd":"/","environment":[]}}"#
+        );
+        std::fs::write(directory.join(layout::SPEC), text).unwrap();
+    }
+    let all = Discovery::new(&bench.services).all().unwrap();
+    let names: Vec<_> = all.iter().map(|service| service.name.to_string()).collect();
+    assert_eq!(names, (0..300).map(|number| format!("s{number:03}")).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_state_file_that_is_a_link_or_a_fifo_is_not_followed() {
     let bench = Bench::new();
     bench.spec("down");

@@ -15,10 +15,14 @@
 mod changes;
 pub mod connection;
 pub mod discover;
+pub mod histories;
+pub mod history;
 pub mod home;
 pub mod launch;
 pub mod offline;
+pub mod process_tree;
 pub mod request;
+pub mod runs;
 pub mod selector;
 pub mod services;
 pub mod usage;

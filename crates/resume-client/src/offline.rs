@@ -205,17 +205,34 @@ impl Held {
             Ok(_) | Err(OfflineError::Spec { .. }) => (),
             Err(error) => return Err(error),
         }
+        self.change_status(|status| {
+            status.desired = Desired::Down;
+            for instance in &mut status.instances {
+                instance.state = StateWord::Stopped;
+                instance.desired = Desired::Down;
+                instance.process = None;
+                instance.started_at = None;
+                instance.restart_at = None;
+                instance.failure = None;
+            }
+        })
+    }
+
+    /// Zeroes the counters of restarts and of short runs, of these instances or of all.
+    pub fn reset_counters(&self, instances: Option<&[u32]>) -> Result<(), OfflineError> {
+        self.change_status(|status| {
+            let asked = |index: u32| instances.is_none_or(|instances| instances.contains(&index));
+            for instance in status.instances.iter_mut().filter(|instance| asked(instance.index)) {
+                (instance.restarts, instance.short_runs) = (0, 0);
+            }
+        })
+    }
+
+    /// Changes what is on record as true. Where that cannot be read, nothing is, and nothing has to be changed.
+    fn change_status(&self, change: impl FnOnce(&mut Status)) -> Result<(), OfflineError> {
         let text = files::read_file(self.directory.as_fd(), layout::STATE, MAX_FILE);
         let Some(mut status) = text.ok().and_then(|text| Status::parse(&text).ok()) else { return Ok(()) };
-        status.desired = Desired::Down;
-        for instance in &mut status.instances {
-            instance.state = StateWord::Stopped;
-            instance.desired = Desired::Down;
-            instance.process = None;
-            instance.started_at = None;
-            instance.restart_at = None;
-            instance.failure = None;
-        }
+        change(&mut status);
         let mut text = serde_json::to_vec(&status).expect("a status has only string keys and finite numbers");
         text.push(b'\n');
         let written = files::write_atomically(self.directory.as_fd(), layout::STATE, &text, false);
@@ -376,6 +393,23 @@ mod tests {
         let status = Status::parse(&std::fs::read(&state).unwrap()).unwrap();
         assert_eq!((status.state(), status.desired), (StateWord::Stopped, Desired::Down));
         assert_eq!(status.instances[0].process, None);
+    }
+
+    #[test]
+    fn counters_are_zeroed_and_nothing_else_is_changed() {
+        let (_folder, services) = services();
+        let held = create(&services, &spec("web")).unwrap();
+        held.reset_counters(None).unwrap();
+        let state = services.directory(held.name()).join("state.json");
+        let text = crate::discover::tests::STATE.replace("PID", "1").replace("TICKS", "1");
+        let mut before = Status::parse(text.as_bytes()).unwrap();
+        (before.instances[0].restarts, before.instances[0].short_runs) = (7, 3);
+        std::fs::write(&state, serde_json::to_vec(&before).unwrap()).unwrap();
+        held.reset_counters(Some(&[1])).unwrap();
+        assert_eq!(Status::parse(&std::fs::read(&state).unwrap()).unwrap(), before);
+        held.reset_counters(Some(&[0])).unwrap();
+        (before.instances[0].restarts, before.instances[0].short_runs) = (0, 0);
+        assert_eq!(Status::parse(&std::fs::read(&state).unwrap()).unwrap(), before);
     }
 
     #[test]

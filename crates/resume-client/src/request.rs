@@ -85,6 +85,23 @@ pub fn ask<P: for<'a> Deserialize<'a>>(
     answer.ok_or_else(|| AskError::NoAnswer(name.clone()))
 }
 
+/// Asks the supervisor of a service that was just made, which therefore has none yet: one is made without a look at it.
+pub fn ask_new<P: for<'a> Deserialize<'a>>(
+    services: &Services,
+    name: &ServiceName,
+    call: &Call,
+    deadline: Option<Instant>,
+) -> Result<Answer<P>, AskError> {
+    let mut asking = Asking::new(services, name, deadline);
+    match asking.launch(call)? {
+        Attempt::Answered(answer) => Ok(answer),
+        // Somebody else was quicker after all.
+        Attempt::Ended | Attempt::NotConnected(_) => {
+            asking.ask(call, true)?.ok_or_else(|| AskError::NoAnswer(name.clone()))
+        }
+    }
+}
+
 /// Asks the supervisor of a service if it has one; `None` if it has none, or none any more.
 pub fn ask_living<P: for<'a> Deserialize<'a>>(
     services: &Services,
@@ -139,6 +156,9 @@ impl<'a> Asking<'a> {
                 if self.launched == MAX_LAUNCHES {
                     return Err(AskError::NoAnswer(self.name.clone()));
                 }
+                if let Err(error @ OfflineError::Spec { .. }) = Discovery::new(self.services).spec(self.name) {
+                    return Err(AskError::Spec(error));
+                }
             }
             let attempt = if service.supervised { self.connect(call)? } else { self.launch(call)? };
             match attempt {
@@ -151,11 +171,6 @@ impl<'a> Asking<'a> {
     }
 
     fn launch<P: for<'b> Deserialize<'b>>(&mut self, call: &Call) -> Result<Attempt<P>, AskError> {
-        if self.launched == 0
-            && let Err(error @ OfflineError::Spec { .. }) = Discovery::new(self.services).spec(self.name)
-        {
-            return Err(AskError::Spec(error));
-        }
         self.launched += 1;
         let launched = launch(self.services.home(), &self.services.directory(self.name))?;
         let attempt = self.call(launched.connection, call)?;

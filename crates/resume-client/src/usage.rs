@@ -33,7 +33,7 @@ pub fn age(process: &ProcessIdentity) -> Duration {
     age_of(process.start_ticks, clock_ticks_per_second(), clock::boottime())
 }
 
-fn age_of(start_ticks: u64, ticks_per_second: u64, now: Duration) -> Duration {
+pub(crate) fn age_of(start_ticks: u64, ticks_per_second: u64, now: Duration) -> Duration {
     let ticks_per_second = ticks_per_second.max(1);
     let whole = Duration::from_secs(start_ticks / ticks_per_second);
     let part = Duration::from_secs(1) * u32::try_from(start_ticks % ticks_per_second).unwrap_or(0);
@@ -114,7 +114,7 @@ impl Meter<'_> {
 }
 
 /// How many percent of `age` so many ticks are, to a tenth.
-fn percent(ticks: u64, ticks_per_second: u64, age: Duration) -> f64 {
+pub(crate) fn percent(ticks: u64, ticks_per_second: u64, age: Duration) -> f64 {
     // A process younger than a tick has a share that nobody can know.
     let age_ticks = age.as_millis().saturating_mul(u128::from(ticks_per_second)) / 1000;
     let tenths = u128::from(ticks).saturating_mul(1000).checked_div(age_ticks).unwrap_or(0);

@@ -59,7 +59,7 @@ impl Cursor {
         self.file.metadata().is_ok_and(|found| found.nlink() > 0)
     }
 
-    /// Looks at the next entry, reading on if need be. It stays the next until [`Cursor::pass`].
+    /// Looks at the next entry, reading on if need be. It stays the next until [`Cursor::take`].
     pub(crate) fn peek(&mut self) -> io::Result<Next<'_>> {
         if self.next.is_none() {
             let Some(chain) = self.read_header()? else { return self.end() };
@@ -71,12 +71,14 @@ impl Cursor {
         Ok(self.next.as_ref().map_or(Next::Nothing, |next| Next::Entry(&next.0)))
     }
 
-    /// Goes past the entry that [`Cursor::peek`] has shown.
-    pub(crate) fn pass(&mut self) {
-        if let (Some((_, length, after)), Some((_, chain))) = (self.next.take(), &mut self.header) {
+    /// Takes the entry that [`Cursor::peek`] has shown, and goes past it.
+    pub(crate) fn take(&mut self) -> Option<Entry> {
+        let (entry, length, after) = self.next.take()?;
+        if let Some((_, chain)) = &mut self.header {
             *chain = after;
-            self.advance(length);
         }
+        self.advance(length);
+        Some(entry)
     }
 
     /// Reads the next entry anew when it is asked for: a writer takes back what it could not write whole, and may have

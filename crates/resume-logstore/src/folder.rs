@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use resume_sys::dirs;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, statat, unlinkat};
@@ -26,9 +27,9 @@ pub(crate) fn index_name(number: u64) -> String {
 }
 
 /// A folder, held open.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Folder {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
 }
 
 /// A segment as a listing shows it.
@@ -64,17 +65,17 @@ impl Listing {
 impl Folder {
     /// Opens it for reading.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { fd: dirs::open_dir(path)? })
+        Ok(Self { fd: Arc::new(dirs::open_dir(path)?) })
     }
 
     /// Opens it, making it and what is missing above it.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        Ok(Self { fd: dirs::create_private_dir_all(path)? })
+        Ok(Self { fd: Arc::new(dirs::create_private_dir_all(path)?) })
     }
 
     /// What tells it from another folder that once has the same name.
     pub(crate) fn identity(&self) -> io::Result<(u64, u64)> {
-        let stat = rustix::fs::fstat(&self.fd)?;
+        let stat = rustix::fs::fstat(&*self.fd)?;
         Ok((stat.st_dev, stat.st_ino))
     }
 
@@ -121,22 +122,22 @@ impl Folder {
 
     fn open_at(&self, name: &str, flags: OFlags) -> io::Result<File> {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = File::from(openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)?);
+        let file = File::from(openat(&*self.fd, name, flags, Mode::RUSR | Mode::WUSR)?);
         if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
     }
 
     pub(crate) fn exists(&self, name: &str) -> bool {
-        statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+        statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
     /// The size of a file; 0 if there is none.
     pub(crate) fn size(&self, name: &str) -> u64 {
-        statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
+        statat(&*self.fd, name, AtFlags::SYMLINK_NOFOLLOW).map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
     }
 
     /// Closes the live segment: from now on its text has its number.
     pub(crate) fn number_live(&self, number: u64) -> io::Result<()> {
-        Ok(renameat(&self.fd, LIVE, &self.fd, text_name(number))?)
+        Ok(renameat(&*self.fd, LIVE, &*self.fd, text_name(number))?)
     }
 
     /// Deletes a segment, the index first: a text without one is still text, an index without its text would take the
@@ -147,7 +148,7 @@ impl Folder {
 
     /// Removes a file; one that is gone already is fine.
     pub(crate) fn unlink(&self, name: &str) -> io::Result<()> {
-        match unlinkat(&self.fd, name, AtFlags::empty()) {
+        match unlinkat(&*self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }

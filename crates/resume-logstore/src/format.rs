@@ -38,6 +38,8 @@ const SOURCE: u8 = 0x20;
 const NOBODY: u8 = 0x40;
 /// The batch ends within a line.
 const OPEN_LINE: u8 = 0x80;
+/// What was dropped begins with the end of a record.
+const TORN: u8 = 0x80;
 
 /// The header of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,11 +114,6 @@ impl Chain {
     pub(crate) fn new(header: &Header) -> Self {
         Self { micros: header.base_micros, instance: 0, run: 0 }
     }
-
-    /// The time of the last entry.
-    pub(crate) fn micros(&self) -> u64 {
-        self.micros
-    }
 }
 
 /// One entry.
@@ -134,8 +131,8 @@ pub(crate) enum Kind {
     Batch(Batch),
     /// A line of the supervisor's own account.
     Note { about: Option<(u32, u64)>, text: String },
-    /// Records that are missing here because they could not be written; notes where there is no source.
-    Dropped { source: Option<Source>, records: u64, bytes: u64, cause: Cause },
+    /// Records that are missing here because they could not be written; notes where there is no source. `torn` says that they begin with the end of a record whose beginning was written.
+    Dropped { source: Option<Source>, records: u64, bytes: u64, cause: Cause, torn: bool },
     /// A writer was opened, or the segment begun; with the highest run of each instance so far.
     Opened { runs: Vec<(u32, u64)> },
     /// All output of this run has been written; what is open is closed.
@@ -290,8 +287,8 @@ pub(crate) fn encode(entry: &Entry, offset: u64, chain: &mut Chain, out: &mut Ve
             }
             body.bytes.extend_from_slice(text.as_bytes());
         }
-        Kind::Dropped { source, records, bytes, cause } => {
-            body.head = DROPPED;
+        Kind::Dropped { source, records, bytes, cause, torn } => {
+            body.head = DROPPED | if *torn { TORN } else { 0 };
             match source {
                 Some(source) => body.source(*source),
                 None => body.head |= NOBODY,
@@ -407,7 +404,8 @@ fn decode_body(head: u8, mut body: &[u8], chain: &mut Chain) -> Option<Entry> {
         NOTE => Kind::Note { about: run, text: String::from_utf8_lossy(body).into_owned() },
         DROPPED => {
             let (records, bytes) = (take(&mut body)?, take(&mut body)?);
-            Kind::Dropped { source, records, bytes, cause: Cause::from_code(*body.first()?) }
+            let (cause, torn) = (Cause::from_code(*body.first()?), head & TORN != 0);
+            Kind::Dropped { source, records, bytes, cause, torn }
         }
         END => run.map(|(instance, run)| Kind::End { instance, run })?,
         OPENED => {

@@ -8,15 +8,19 @@
 
 #![forbid(unsafe_code)]
 
+mod collect;
 mod cursor;
 mod folder;
 mod follow;
 mod followers;
 mod format;
+mod group;
 mod live;
 mod reader;
 mod restore;
 mod retention;
+mod segment;
+mod select;
 mod source;
 mod types;
 mod writer;

@@ -65,7 +65,7 @@ pub(crate) fn restore(folder: &Folder) -> io::Result<Restored> {
 
 /// What the index of a segment amounts to.
 #[derive(Debug, Default)]
-struct Survey {
+pub(crate) struct Survey {
     /// None if not even the header can be read.
     chain: Option<Chain>,
     /// Whether every byte of the index could be read.
@@ -73,20 +73,24 @@ struct Survey {
     index_len: u64,
     text_len: u64,
     next_record: u64,
-    runs: Vec<(u32, u64)>,
+    /// The program's records that start here.
+    pub(crate) records: u64,
+    pub(crate) dropped_records: u64,
+    /// The highest run of each instance.
+    pub(crate) runs: Vec<(u32, u64)>,
     /// The streams that end within a line.
     in_line: Vec<Source>,
 }
 
 impl Survey {
-    fn of(folder: &Folder, number: u64) -> io::Result<Self> {
+    pub(crate) fn of(folder: &Folder, number: u64) -> io::Result<Self> {
         let Some(file) = folder.read(&index_name(number))? else { return Ok(Self::default()) };
         let mut cursor = Cursor::new(file);
         let Some(header) = cursor.header()? else { return Ok(Self::default()) };
         let mut survey = Self { next_record: header.first_record, ..Self::default() };
         while let Next::Entry(entry) = cursor.peek()? {
             survey.take(&entry.kind);
-            cursor.pass();
+            cursor.take();
         }
         survey.chain = cursor.chain();
         survey.index_len = cursor.offset();
@@ -94,11 +98,17 @@ impl Survey {
         Ok(survey)
     }
 
+    /// Whether at least the header could be read.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.chain.is_some()
+    }
+
     fn take(&mut self, kind: &Kind) {
         match kind {
             Kind::Batch(batch) => {
                 self.text_len = self.text_len.saturating_add(batch.length);
                 self.next_record = self.next_record.saturating_add(batch.starts);
+                self.records = self.records.saturating_add(batch.starts);
                 self.know_run(batch.source.instance, batch.source.run);
                 let Source { instance, stream, .. } = batch.source;
                 self.in_line.retain(|source| (source.instance, source.stream) != (instance, stream));
@@ -109,8 +119,11 @@ impl Survey {
             Kind::Note { about: Some((instance, run)), .. } => self.know_run(*instance, *run),
             Kind::Opened { runs } => runs.iter().for_each(|(instance, run)| self.know_run(*instance, *run)),
             Kind::End { instance, .. } => self.in_line.retain(|source| source.instance != *instance),
-            // The rest of a line whose middle was dropped was dropped as well.
-            Kind::Dropped { source: Some(dropped), .. } => self.in_line.retain(|source| source != dropped),
+            Kind::Dropped { source: Some(dropped), records, .. } => {
+                self.dropped_records = self.dropped_records.saturating_add(*records);
+                // The rest of a line whose middle was dropped was dropped as well.
+                self.in_line.retain(|source| source != dropped);
+            }
             Kind::Note { about: None, .. } | Kind::Dropped { source: None, .. } | Kind::Unknown => {}
         }
     }

@@ -51,17 +51,19 @@ pub(crate) struct Dropped {
     pub(crate) bytes: u64,
     /// Why the last of it could not.
     pub(crate) cause: Cause,
+    /// Whether the beginning of its first record was written.
+    pub(crate) torn: bool,
 }
 
 impl Default for Dropped {
     fn default() -> Self {
-        Self { records: 0, bytes: 0, cause: Cause::Failure }
+        Self { records: 0, bytes: 0, cause: Cause::Failure, torn: false }
     }
 }
 
 impl Dropped {
     pub(crate) fn add(&mut self, records: u64, bytes: u64, cause: Cause) {
-        *self = Self { records: self.records + records, bytes: self.bytes + bytes, cause };
+        *self = Self { records: self.records + records, bytes: self.bytes + bytes, cause, torn: self.torn };
     }
 }
 
@@ -130,8 +132,9 @@ impl SourceState {
     }
 
     /// A batch could not be written: neither can the rest of its last record be.
-    pub(crate) fn not_written(&mut self, records: u64, bytes: u64, cause: Cause) {
-        self.dropped.add(records, bytes, cause);
+    pub(crate) fn not_written(&mut self, scan: Scan, bytes: u64, cause: Cause) {
+        self.dropped.torn |= self.dropped.bytes == 0 && !scan.first_starts;
+        self.dropped.add(scan.starts, bytes, cause);
         self.skipping = true;
     }
 

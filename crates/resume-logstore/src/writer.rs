@@ -308,7 +308,7 @@ impl Writer {
             self.stats.bytes += length;
         } else {
             let cause = self.cause();
-            self.sources[at].not_written(scan.starts, length, cause);
+            self.sources[at].not_written(scan, length, cause);
             self.stats.dropped_records += scan.starts;
             self.stats.dropped_bytes += length;
         }
@@ -360,14 +360,15 @@ impl Writer {
     /// Writes down what was dropped, if anything was and if it can be.
     fn account_for_dropped(&mut self, now: Moment) {
         for at in 0..self.sources.len() {
-            let Dropped { records, bytes, cause } = self.sources[at].dropped;
+            let Dropped { records, bytes, cause, torn } = self.sources[at].dropped;
             let source = Some(self.sources[at].source);
-            if bytes > 0 && self.put_dropped(now, Kind::Dropped { source, records, bytes, cause }) {
+            if bytes > 0 && self.put_dropped(now, Kind::Dropped { source, records, bytes, cause, torn }) {
                 self.sources[at].dropped = Dropped::default();
             }
         }
         let Dropped { records, cause, .. } = self.dropped_notes;
-        if records > 0 && self.put_dropped(now, Kind::Dropped { source: None, records, bytes: 0, cause }) {
+        let notes = Kind::Dropped { source: None, records, bytes: 0, cause, torn: false };
+        if records > 0 && self.put_dropped(now, notes) {
             self.dropped_notes = Dropped::default();
         }
     }

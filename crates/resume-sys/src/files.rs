@@ -59,20 +59,24 @@ fn create_new(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
 ///
 /// A symbolic link, or anything else that is no regular file, is an error. It never waits for another process.
 pub fn open_file(dir: BorrowedFd<'_>, name: &str) -> io::Result<OwnedFd> {
+    open_regular(dir, name).map(|(file, _)| file)
+}
+
+fn open_regular(dir: BorrowedFd<'_>, name: &str) -> io::Result<(OwnedFd, rustix::fs::Stat)> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = openat(dir, name, flags, Mode::empty())?;
-    if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+    let stat = fstat(&file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{name}` is not a regular file")));
     }
-    Ok(file)
+    Ok((file, stat))
 }
 
 /// Reads the whole file `name` of the folder `dir`, as [`open_file`] opens it.
 ///
 /// One of more than `limit` bytes is an error of the kind `FileTooLarge`.
 pub fn read_file(dir: BorrowedFd<'_>, name: &str, limit: usize) -> io::Result<Vec<u8>> {
-    let file = open_file(dir, name)?;
-    let stat = fstat(&file)?;
+    let (file, stat) = open_regular(dir, name)?;
     let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("`{name}` holds more than {limit} bytes"));
     if size > limit {

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bring_up;
 mod command_line;
 mod commands;
 mod context;

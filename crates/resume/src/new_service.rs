@@ -145,8 +145,8 @@ fn file_of(word: &OsText, cwd: &Path) -> PathBuf {
 ///
 /// Where another process makes a service of the same name at the same time, `Ok(None)` asks to look again.
 pub(crate) fn make(services: &Services, wanted: &mut Wanted) -> Result<Option<Held>> {
-    clear_left_behind(services);
     if !wanted.named {
+        clear_left_behind(services);
         wanted.spec.name = free_name(services, &wanted.spec.name)?;
     }
     match create(services, &wanted.spec) {

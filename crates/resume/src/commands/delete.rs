@@ -1,5 +1,6 @@
 //! `resume delete`: stopped and forgotten.
 
+use resume_client::offline::clear_left_behind;
 use resume_client::selector::Target;
 use resume_client::services::Services;
 use resume_core::name::ServiceName;
@@ -22,6 +23,9 @@ pub(crate) fn delete(context: &Context, args: &DeleteArgs) -> Result<ExitCode> {
         Some(services) => delete_target(services, target, args.keep_logs).map(Some),
         None => Ok(None),
     });
+    if let Some(services) = &services {
+        clear_left_behind(services);
+    }
     finish(context, outcomes.into_iter().chain(chosen.failures.into_iter().map(Err)).collect())
 }
 

@@ -2,9 +2,9 @@
 
 use resume_client::selector::Target;
 use resume_client::services::Services;
-use resume_core::wire::{Call, RestartParameters};
 
 use crate::args::RestartArgs;
+use crate::bring_up::BringUp;
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::error::Result;
@@ -26,7 +26,6 @@ pub(crate) fn restart(context: &Context, args: &RestartArgs) -> Result<ExitCode>
 fn restart_target(context: &Context, services: &Services, target: &Target, args: &RestartArgs) -> Result<Done> {
     context.warn_of(&target.service);
     let environment = args.env_now.then(|| Environment::of_caller().into_texts());
-    let parameters = RestartParameters { instances: target.instances.clone(), wait: !args.wait.no_wait, environment };
     let (name, instances) = (&target.service.name, target.instances.as_deref());
-    super::start::bring_up(services, name, instances, &Call::Restart(parameters), args.wait, "restart")
+    BringUp { services, name, instances, wait: args.wait }.restart(environment)
 }

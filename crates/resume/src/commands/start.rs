@@ -2,31 +2,25 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use resume_client::discover::{Discovery, Service};
 use resume_client::offline::{Held, persist};
-use resume_client::request::{self, AskError};
 use resume_client::selector::{Selector, Target};
 use resume_client::services::Services;
 use resume_core::name::ServiceName;
 use resume_core::spec::Spec;
 use resume_core::status::StateWord;
-use resume_core::wire::{Call, StartParameters, StartReply, Started};
-use serde::Serialize;
 
 use crate::args::{StartArgs, WaitOptions};
+use crate::bring_up::BringUp;
 use crate::context::Context;
 use crate::error::{CliError, Result};
 use crate::exit_code::ExitCode;
 use crate::new_service::{Wanted, find_known, make, name_for, no_room, understand};
 use crate::outcome::{Done, finish};
 use crate::side_by_side::side_by_side;
-use crate::start_failure::{of_call, too_slow};
 use crate::targets::{choose, no_such_service, title};
 
-/// How long a service has to come up if nobody says otherwise.
-const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 /// How often a name is looked at again that others make and forget under our eyes.
 const MAX_LOOKS: usize = 20;
 
@@ -133,14 +127,14 @@ fn start_program(context: &Context, services: &Services, mut wanted: Wanted, arg
             let name = held.name().clone();
             // A supervisor takes it from here.
             drop(held);
-            let done = start_up(services, &name, None, args.wait, true);
+            let done = BringUp { services, name: &name, instances: None, wait: args.wait }.start(true);
             persist(services, &name).map_err(no_room)?;
             return done;
         };
         context.warn_of(&known);
         if args.service.replace && wanted.named {
             replace(services, &known, &wanted.spec)?;
-            return start_up(services, &known.name, None, args.wait, false);
+            return BringUp { services, name: &known.name, instances: None, wait: args.wait }.start(false);
         }
         if wanted.named {
             return Err(taken(&known));
@@ -153,7 +147,7 @@ fn start_program(context: &Context, services: &Services, mut wanted: Wanted, arg
             wanted.spec.name = known.name.clone();
             replace(services, &known, &wanted.spec)?;
         }
-        return start_up(services, &known.name, None, args.wait, false);
+        return BringUp { services, name: &known.name, instances: None, wait: args.wait }.start(false);
     }
     Err(CliError::failed(format!("`{}` is made and forgotten by others, again and again", wanted.spec.name)))
 }
@@ -202,65 +196,7 @@ fn start_target(context: &Context, services: &Services, target: &Target, wait: W
         return Err(CliError::new(ExitCode::WrongState, format!("`{title}` is {state} already"))
             .hint(format!("`resume restart {title}` stops it first")));
     }
-    start_up(services, name, target.instances.as_deref(), wait, false).map(Some)
-}
-
-/// Has a service's supervisor start it, and waits until it is up.
-fn start_up(
-    services: &Services,
-    name: &ServiceName,
-    instances: Option<&[u32]>,
-    wait: WaitOptions,
-    fresh: bool,
-) -> Result<Done> {
-    let asked = instances.map(<[u32]>::to_vec);
-    let call = Call::Start(StartParameters { instances: asked, wait: !wait.no_wait, fresh });
-    bring_up(services, name, instances, &call, wait, "start")
-}
-
-/// Makes a call that brings a service up, and says what came of it. `verb` is the one that was typed.
-pub(crate) fn bring_up(
-    services: &Services,
-    name: &ServiceName,
-    instances: Option<&[u32]>,
-    call: &Call,
-    wait: WaitOptions,
-    verb: &'static str,
-) -> Result<Done> {
-    let limit = wait.wait.unwrap_or(DEFAULT_WAIT);
-    match request::ask::<StartReply>(services, name, call, Instant::now().checked_add(limit)) {
-        Ok(answer) => {
-            let sentence = format!("{verb}ed `{}`", title(name, instances));
-            let done = started(name, &answer.reply.instances, answer.supervisor, &sentence, verb);
-            Ok(done.warning(answer.warning))
-        }
-        Err(AskError::TimedOut) => {
-            let state = Discovery::new(services).one(name).map_or(StateWord::Lost, |service| service.state());
-            Err(too_slow(name, limit, state))
-        }
-        Err(error) => Err(of_call(services, name, &format!("cannot {verb}"), error)),
-    }
-}
-
-fn started(name: &ServiceName, instances: &[Started], supervisor: i32, sentence: &str, verb: &str) -> Done {
-    #[derive(Serialize)]
-    struct Out<'a> {
-        name: &'a ServiceName,
-        result: String,
-        pid: Option<i32>,
-        supervisor_pid: i32,
-        instances: &'a [Started],
-    }
-    let result = format!("{verb}ed");
-    let pids: Vec<String> = instances.iter().filter_map(|instance| instance.pid).map(|pid| pid.to_string()).collect();
-    let pids_text = match pids.as_slice() {
-        [] => String::new(),
-        [pid] => format!("pid {pid}, "),
-        pids => format!("pids {}, ", pids.join(" ")),
-    };
-    let sentence = format!("{sentence} ({pids_text}supervisor {supervisor})");
-    let pid = instances.iter().find_map(|instance| instance.pid);
-    Done::new(sentence, &Out { name, result, pid, supervisor_pid: supervisor, instances })
+    BringUp { services, name, instances: target.instances.as_deref(), wait }.start(false).map(Some)
 }
 
 #[cfg(test)]
@@ -337,16 +273,5 @@ mod tests {
         assert_eq!(message, "there is no service `wbe`, and no program of this name is found on PATH");
         assert_eq!(words(&["4711"]).unwrap_err().0, ExitCode::NoSuchService);
         assert_eq!(words(&[]).unwrap_err().0, ExitCode::Usage);
-    }
-
-    #[test]
-    fn the_answer_names_the_pids() {
-        let name = ServiceName::new("web").unwrap();
-        let up = |pids: &[i32]| {
-            let up = pids.iter().zip(0..).map(|(pid, index)| Started { index, pid: Some(*pid) });
-            format!("{:?}", started(&name, &up.collect::<Vec<_>>(), 9, "started `web`", "start"))
-        };
-        assert!(up(&[7]).contains("started `web` (pid 7, supervisor 9)"));
-        assert!(up(&[7, 8]).contains("started `web` (pids 7 8, supervisor 9)"));
     }
 }

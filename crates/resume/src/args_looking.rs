@@ -1,0 +1,80 @@
+//! What can be typed behind the verbs that look closely at services.
+
+use clap::Parser;
+
+use crate::args::{Globals, RecordCount, record_count};
+
+/// What `show` takes.
+#[derive(Parser, Debug)]
+#[command(name = "resume show", override_usage = "resume show [OPTIONS] SELECTOR")]
+#[command(about = "Show everything about a service
+
+What was asked for, what is true, its processes as a tree, where it listens, its files and the size of its log. The \
+values of its environment are shown only if they are asked for.")]
+#[command(after_help = "Examples:
+  resume show web
+  resume show --env web                     with the values of its environment
+  resume show --json web | jq '.[0].ports'")]
+pub(crate) struct ShowArgs {
+    /// A name, `name:INSTANCE`, a pid, a pattern, `@GROUP` or `all`
+    #[arg(value_name = "SELECTOR", required = true)]
+    pub(crate) selectors: Vec<String>,
+    /// Show the values of its environment, which may be secret
+    #[arg(long)]
+    pub(crate) env: bool,
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+}
+
+/// What `why` takes.
+#[derive(Parser, Debug)]
+#[command(name = "resume why", override_usage = "resume why [OPTIONS] SELECTOR")]
+#[command(about = "Show the runs of a service and why each ended
+
+The newest is last, each with its last words: the end of what it wrote. What is true now comes below them.")]
+#[command(after_help = "Examples:
+  resume why web
+  resume why -n 1 web                       the last run only
+  resume why --json web | jq -r '.[].reason'")]
+pub(crate) struct WhyArgs {
+    /// A name, `name:INSTANCE`, a pid, a pattern, `@GROUP` or `all`
+    #[arg(value_name = "SELECTOR", required = true)]
+    pub(crate) selectors: Vec<String>,
+    /// How many runs of each service: a number, or `all` [default: 10]
+    #[arg(long, short = 'n', value_name = "N", value_parser = record_count)]
+    pub(crate) runs: Option<RecordCount>,
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+}
+
+/// What `events` takes.
+#[derive(Parser, Debug)]
+#[command(name = "resume events", override_usage = "resume events [OPTIONS] [SELECTOR…]")]
+#[command(about = "Print what happens to services, one JSON object a line
+
+Each change of state and each end of a run is an event with a number, `seq`, that is one higher than that of the \
+service's event before. It begins with those to come and goes on until it is interrupted; services that are made \
+meanwhile join in.")]
+#[command(after_help = "Examples:
+  resume events
+  resume events web --since 41              what came after number 41, then what comes
+  resume events --no-follow | jq -c 'select(.event == \"ended\")'
+
+Fields:
+  seq time service instance run             of every event
+  event: state                              with `state`, `pid` and a `detail` in words
+  event: ended                              with `code`, `signal`, `reason`, `uptime_ms`, `peak_memory_bytes`
+Readers should pass over events and fields that they do not know.")]
+pub(crate) struct EventsArgs {
+    /// A name, `name:INSTANCE`, a pid, a pattern, `@GROUP` or `all` [default: all]
+    #[arg(value_name = "SELECTOR")]
+    pub(crate) selectors: Vec<String>,
+    /// Begin with those of a higher number, as far as they are kept; of several services, for each
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) since: Option<u64>,
+    /// End after those that are there; without `--since`, all of them
+    #[arg(long)]
+    pub(crate) no_follow: bool,
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+}
