@@ -286,7 +286,7 @@ impl<'a> Discovery<'a> {
         let spec = match read_spec(directory, &path) {
             Ok(spec) => Some(spec),
             // Without a spec it is no service: being made, or but the log of a forgotten one.
-            Err(OfflineError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound && !held => return None,
+            Err(OfflineError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
                 let hint = format!("mend the file, or forget the service with `resume delete {name}`");
                 problems.push(Problem { message: error.to_string(), hint });

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use resume_sys::dirs;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, statat, unlinkat};
+use rustix::io::Errno;
 
 /// The text of the live segment.
 pub(crate) const LIVE: &str = "current.log";
@@ -56,9 +57,10 @@ impl Listing {
         self.segments.last().map_or(0, |found| found.number)
     }
 
-    /// The segment to which the live text belongs: the last, if its text has no number yet.
+    /// The segment to which the live text belongs: the last that has an index, if its text has no number yet. Whatever
+    /// text a stranger put there has no index.
     pub(crate) fn live(&self) -> Option<u64> {
-        self.segments.last().filter(|found| found.index && !found.text).map(|found| found.number)
+        self.segments.iter().rfind(|found| found.index).filter(|found| !found.text).map(|found| found.number)
     }
 }
 
@@ -101,12 +103,13 @@ impl Folder {
         Ok(Listing { segments, live_text })
     }
 
-    /// Opens a file for reading; none if there is no such file.
+    /// Opens a file for reading; none if there is no such file, or only something else of that name.
     pub(crate) fn read(&self, name: &str) -> io::Result<Option<File>> {
-        match self.open_at(name, OFlags::RDONLY | OFlags::NONBLOCK) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        match openat(&*self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(File::from(fd)).filter(|file| file.metadata().is_ok_and(|found| found.is_file()))),
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -149,7 +152,7 @@ impl Folder {
     /// Removes a file; one that is gone already is fine.
     pub(crate) fn unlink(&self, name: &str) -> io::Result<()> {
         match unlinkat(&*self.fd, name, AtFlags::empty()) {
-            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -112,7 +112,6 @@ impl Follower {
             self.forget(records);
         }
         let listing = folder.list()?;
-        let mut next = 0;
         if self.seen.is_none() {
             let place = match self.start {
                 Start::Beginning => select::since(folder, &listing, &self.grouper.selection)?,
@@ -121,12 +120,11 @@ impl Follower {
             // What comes into being later was not there, so it is shown from its beginning.
             self.start = Start::Beginning;
             self.grouper.skip = place.skip;
-            self.seen = Some((identity, 0));
-            next = listing.segments.get(place.index).map_or(0, |found| found.number);
+            let first = listing.segments.get(place.index).map_or(1, |found| found.number);
+            self.seen = Some((identity, first - 1));
         }
         let last = self.seen.map_or(0, |seen| seen.1);
-        let wanted = |number: u64| number > last && number >= next;
-        let Some(found) = listing.segments.iter().find(|found| wanted(found.number)) else { return Ok(false) };
+        let Some(found) = listing.segments.iter().find(|found| found.number > last) else { return Ok(false) };
         if last > 0 && found.number > last + 1 {
             self.grouper.gap("some of the log was deleted before it could be shown", self.record)?;
         }

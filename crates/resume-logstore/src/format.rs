@@ -2,7 +2,7 @@
 //! stranger.
 //!
 //! ```text
-//! header   magic (8)  version u16  header length u16  check u32  segment u64  first record u64  base time u64
+//! header   magic (8)  version u16  header length u16  check u16  zero u16  segment u64  first record u64  base time u64
 //! entry    head u8  body length varint  body  check u16
 //! ```
 //!
@@ -62,7 +62,7 @@ impl Header {
         bytes[24..32].copy_from_slice(&self.first_record.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.base_micros.to_le_bytes());
         let check = header_check(&bytes);
-        bytes[12..16].copy_from_slice(&check.to_le_bytes());
+        bytes[12..14].copy_from_slice(&check.to_le_bytes());
         bytes
     }
 
@@ -77,7 +77,7 @@ impl Header {
             return Decoded::Corrupt;
         }
         let Some(whole) = bytes.get(..length) else { return Decoded::Incomplete };
-        if fixed[12..16] != header_check(whole).to_le_bytes() {
+        if fixed[12..14] != header_check(whole).to_le_bytes() {
             return Decoded::Corrupt;
         }
         let header = Self { segment: number(16), first_record: number(24), base_micros: number(32) };
@@ -85,9 +85,9 @@ impl Header {
     }
 }
 
-/// The check of a header: over all of it but the check's own four bytes.
-fn header_check(bytes: &[u8]) -> u32 {
-    fnv(fnv(FNV_START, &bytes[..12]), &bytes[16..])
+/// The check of a header: over all of it but the check's own two bytes.
+fn header_check(bytes: &[u8]) -> u16 {
+    crc(crc(CRC_START, &bytes[..12]), &bytes[14..])
 }
 
 /// What became of an attempt to read something.
@@ -133,12 +133,22 @@ pub(crate) enum Kind {
     Note { about: Option<(u32, u64)>, text: String },
     /// Records that are missing here because they could not be written; notes where there is no source. `torn` says that they begin with the end of a record whose beginning was written.
     Dropped { source: Option<Source>, records: u64, bytes: u64, cause: Cause, torn: bool },
-    /// A writer was opened, or the segment begun; with the highest run of each instance so far.
-    Opened { runs: Vec<(u32, u64)> },
+    /// A writer was opened, or the segment begun; with what was known by then.
+    Opened { runs: Vec<Known> },
     /// All output of this run has been written; what is open is closed.
     End { instance: u32, run: u64 },
     /// A later version wrote something that can be passed over.
     Unknown,
+}
+
+/// What is known of an instance when a segment begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) instance: u32,
+    /// Its highest run so far.
+    pub(crate) run: u64,
+    /// Whether the text of its stdout, and of its stderr, ends within a line.
+    pub(crate) in_line: [bool; 2],
 }
 
 /// Some of the program's bytes.
@@ -299,9 +309,10 @@ pub(crate) fn encode(entry: &Entry, offset: u64, chain: &mut Chain, out: &mut Ve
         }
         Kind::Opened { runs } => {
             body.head = OPENED;
-            for (instance, run) in runs {
-                put(&mut body.bytes, u64::from(*instance));
-                put(&mut body.bytes, *run);
+            for known in runs {
+                let [out, err] = known.in_line.map(u64::from);
+                put(&mut body.bytes, u64::from(known.instance) << 2 | err << 1 | out);
+                put(&mut body.bytes, known.run);
             }
         }
         Kind::End { instance, run } => {
@@ -411,7 +422,9 @@ fn decode_body(head: u8, mut body: &[u8], chain: &mut Chain) -> Option<Entry> {
         OPENED => {
             let mut runs = Vec::new();
             while !body.is_empty() {
-                runs.push((u32::try_from(take(&mut body)?).ok()?, take(&mut body)?));
+                let (first, run) = (take(&mut body)?, take(&mut body)?);
+                let in_line = [first & 1 != 0, first & 2 != 0];
+                runs.push(Known { instance: u32::try_from(first >> 2).ok()?, run, in_line });
             }
             Kind::Opened { runs }
         }
@@ -448,15 +461,35 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-const FNV_START: u32 = 0x811c_9dc5;
-
-/// FNV-1a of 32 bits.
-fn fnv(start: u32, bytes: &[u8]) -> u32 {
-    bytes.iter().fold(start, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
-}
-
-/// The check of an entry: over its place in the index, its head, its length and its body, folded to 16 bits.
+/// The check of an entry: over its place in the index, its head, its length and its body.
 fn entry_check(offset: u64, bytes: &[u8]) -> u16 {
-    let hash = fnv(fnv(FNV_START, &offset.to_le_bytes()), bytes);
-    ((hash >> 16) ^ (hash & 0xffff)) as u16
+    crc(crc(CRC_START, &offset.to_le_bytes()), bytes)
 }
+
+const CRC_START: u16 = 0xffff;
+
+/// What four zero bits do to the remainders that begin with these four bits, in CRC-16/IBM-3740 (polynomial 0x1021).
+const CRC_STEPS: [u16; 16] = {
+    let mut steps = [0; 16];
+    let mut high = 0;
+    while high < 16 {
+        let mut remainder = high << 12;
+        let mut bit = 0;
+        while bit < 4 {
+            remainder = (remainder << 1) ^ if remainder & 0x8000 == 0 { 0 } else { 0x1021 };
+            bit += 1;
+        }
+        steps[high as usize] = remainder;
+        high += 1;
+    }
+    steps
+};
+
+fn crc(start: u16, bytes: &[u8]) -> u16 {
+    let step = |crc: u16, four: u8| (crc << 4) ^ CRC_STEPS[usize::from(crc >> 12 ^ u16::from(four))];
+    bytes.iter().fold(start, |crc, byte| step(step(crc, byte >> 4), byte & 0x0f))
+}
+
+#[cfg(test)]
+#[path = "format_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@ use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::MetadataExt;
 
 use crate::folder::{Folder, LIVE, index_name};
-use crate::format::{Chain, Entry, Header, Kind, encode};
+use crate::format::{Chain, Entry, Header, Kind, Known, encode};
 
 /// The live segment of a log.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Live {
 
 impl Live {
     /// Begins a segment in a folder that has no live text.
-    pub(crate) fn begin(folder: &Folder, header: &Header, runs: &[(u32, u64)]) -> io::Result<Self> {
+    pub(crate) fn begin(folder: &Folder, header: &Header, runs: Vec<Known>) -> io::Result<Self> {
         let name = index_name(header.segment);
         let index = folder.create_new(&name)?;
         // A segment with an index alone would be taken for a live one: both files, or none.
@@ -47,9 +47,9 @@ impl Live {
         begun.inspect_err(|_| drop(folder.unlink(&name)))
     }
 
-    fn write_header(&mut self, header: &Header, runs: &[(u32, u64)]) -> io::Result<()> {
+    fn write_header(&mut self, header: &Header, runs: Vec<Known>) -> io::Result<()> {
         let mut bytes = header.encode().to_vec();
-        let opened = Entry { micros: header.base_micros, kind: Kind::Opened { runs: runs.to_vec() } };
+        let opened = Entry { micros: header.base_micros, kind: Kind::Opened { runs } };
         encode(&opened, bytes.len() as u64, &mut self.chain, &mut bytes);
         self.index.write_all(&bytes)?;
         self.index_len = bytes.len() as u64;

@@ -149,7 +149,7 @@ impl<O: Output> Walk<O> {
         let mut until = Until::Offset(0);
         let mut place = Place::default();
         if let Some(folder) = &folder {
-            until = Until::Offset(folder.size(&index_name(listing.last())));
+            until = Until::Offset(listing.live().map_or(0, |live| folder.size(&index_name(live))));
             place = match last {
                 Some(wanted) => select::last(folder, &listing, &grouper.selection, until, wanted)?,
                 None => select::since(folder, &listing, &grouper.selection)?,

@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::io;
 
+use resume_core::layout::Stream;
+
 use crate::cursor::{Cursor, Next};
 use crate::folder::{Folder, LIVE, index_name, text_name};
 use crate::format::{Chain, Kind};
@@ -117,7 +119,15 @@ impl Survey {
                 }
             }
             Kind::Note { about: Some((instance, run)), .. } => self.know_run(*instance, *run),
-            Kind::Opened { runs } => runs.iter().for_each(|(instance, run)| self.know_run(*instance, *run)),
+            Kind::Opened { runs } => {
+                for known in runs {
+                    self.know_run(known.instance, known.run);
+                    self.in_line.retain(|source| source.instance != known.instance);
+                    let source = |stream| Source { instance: known.instance, run: known.run, stream };
+                    let in_line = Stream::ALL.into_iter().zip(known.in_line).filter(|(_, in_line)| *in_line);
+                    self.in_line.extend(in_line.map(|(stream, _)| source(stream)));
+                }
+            }
             Kind::End { instance, .. } => self.in_line.retain(|source| source.instance != *instance),
             Kind::Dropped { source: Some(dropped), records, .. } => {
                 self.dropped_records = self.dropped_records.saturating_add(*records);

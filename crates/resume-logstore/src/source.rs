@@ -36,7 +36,9 @@ pub(crate) struct SourceState {
     record_len: usize,
     /// Whether what comes belongs to a record that was dropped.
     skipping: bool,
-    /// The time of the last entry.
+    /// Whether the last piece that was written ended within its line.
+    in_line_on_disk: bool,
+    /// The time of the last batch.
     last_micros: u64,
     /// Whether anything of this run was written.
     pub(crate) wrote: bool,
@@ -89,6 +91,7 @@ impl SourceState {
             splitter: Splitter::default(),
             held: Held::default(),
             in_line: false,
+            in_line_on_disk: false,
             record_len: 0,
             skipping: false,
             last_micros: 0,
@@ -99,7 +102,7 @@ impl SourceState {
 
     /// A stream that an earlier writer of the log left within a line.
     pub(crate) fn within_a_line(source: Source) -> Self {
-        Self { in_line: true, wrote: true, ..Self::new(source) }
+        Self { in_line: true, in_line_on_disk: true, wrote: true, ..Self::new(source) }
     }
 
     /// Begins another run. What the last one left open must have been written.
@@ -113,6 +116,7 @@ impl SourceState {
     pub(crate) fn close(&mut self) {
         self.splitter.close();
         self.in_line = false;
+        self.in_line_on_disk = false;
         self.skipping = false;
         self.record_len = 0;
     }
@@ -125,9 +129,10 @@ impl SourceState {
         }
     }
 
-    /// A batch was written at this time.
-    pub(crate) fn written(&mut self, micros: u64) {
+    /// A batch was written at this time, and ended within a line or not.
+    pub(crate) fn written(&mut self, micros: u64, open_line: bool) {
         self.last_micros = micros;
+        self.in_line_on_disk = open_line;
         self.wrote = true;
     }
 
@@ -136,6 +141,12 @@ impl SourceState {
         self.dropped.torn |= self.dropped.bytes == 0 && !scan.first_starts;
         self.dropped.add(scan.starts, bytes, cause);
         self.skipping = true;
+        self.in_line_on_disk = false;
+    }
+
+    /// Whether the last piece that was written ended within its line, which may still go on.
+    pub(crate) fn is_in_line_on_disk(&self) -> bool {
+        self.in_line_on_disk
     }
 
     /// Keeps the unfinished line's bytes for later.

@@ -9,8 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use resume_core::layout::Stream;
+
 use crate::folder::{Folder, LIVE, index_name, text_name};
-use crate::format::{Batch, Cause, Entry, Header, Kind, MAX_NOTE, Marks};
+use crate::format::{Batch, Cause, Entry, Header, Kind, Known, MAX_NOTE, Marks};
 use crate::live::Live;
 use crate::restore::restore;
 use crate::retention::Limits;
@@ -101,8 +103,8 @@ impl Writer {
             stats: Stats::default(),
         };
         if writer.live.is_some() {
-            let opened = Kind::Opened { runs: writer.runs.clone() };
-            writer.add(now, opened);
+            let runs = writer.known();
+            writer.add(now, Kind::Opened { runs });
         } else {
             writer.begin(now);
         }
@@ -229,6 +231,20 @@ impl Writer {
         }
     }
 
+    /// What the next segment must know of what came before it.
+    fn known(&self) -> Vec<Known> {
+        let in_line = |instance, run, stream| {
+            let source = Source { instance, run, stream };
+            self.sources.iter().any(|known| known.source == source && known.is_in_line_on_disk())
+        };
+        let known = |(instance, run): &(u32, u64)| Known {
+            instance: *instance,
+            run: *run,
+            in_line: Stream::ALL.map(|stream| in_line(*instance, *run, stream)),
+        };
+        self.runs.iter().map(known).collect()
+    }
+
     /// Writes the whole lines of a chunk and holds the rest, unless that is too long.
     fn take(&mut self, now: Moment, at: usize, chunk: &[u8]) {
         let whole = memchr::memrchr(b'\n', chunk).map_or(0, |newline| newline + 1);
@@ -302,7 +318,7 @@ impl Writer {
             self.marks = batch.marks;
         }
         if written {
-            self.sources[at].written(now.wall_micros);
+            self.sources[at].written(now.wall_micros, scan.open_line);
             self.next_record += scan.starts;
             self.stats.records += scan.starts;
             self.stats.bytes += length;
@@ -406,7 +422,7 @@ impl Writer {
         let begun = self.set_live_text_aside().and_then(|()| {
             let header =
                 Header { segment: self.next_segment, first_record: self.next_record, base_micros: now.wall_micros };
-            Live::begin(&self.folder, &header, &self.runs)
+            Live::begin(&self.folder, &header, self.known())
         });
         match begun {
             Ok(live) => {

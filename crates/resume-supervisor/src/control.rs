@@ -7,7 +7,7 @@ use resume_core::lifecycle::Event;
 use resume_core::spec::Desired;
 use resume_core::wire::{
     self, Call, CallError, Done, EventsParameters, EventsReply, LaunchParameters, LaunchReply, Request,
-    RestartParameters, SignalParameters, SignalReply, SpawnFailed, StartParameters, StartReply, Started, StatusReply,
+    RestartParameters, SignalParameters, SignalReply, StartParameters, StartReply, Started, StatusReply,
     StopParameters, StopReply,
 };
 use resume_sys::identity::Process;
@@ -63,9 +63,9 @@ impl Supervisor {
                 now(wire::reply(&wire::description(&parameters.interface)?, false, terminator))
             }
             Call::Status => now(wire::reply(&StatusReply { status: self.status() }, false, terminator)),
-            Call::Start(parameters) => self.start(&parameters, terminator),
+            Call::Start(parameters) => self.start(&parameters),
             Call::Stop(parameters) => self.stop(&parameters),
-            Call::Restart(parameters) => self.restart(parameters, terminator),
+            Call::Restart(parameters) => self.restart(parameters),
             Call::Delete(parameters) => {
                 let indexes = self.select(None)?;
                 for index in &indexes {
@@ -102,17 +102,17 @@ impl Supervisor {
         instances.iter().map(known).collect()
     }
 
-    fn start(&mut self, parameters: &StartParameters, terminator: wire::Terminator) -> Result<Answer, CallError> {
+    fn start(&mut self, parameters: &StartParameters) -> Result<Answer, CallError> {
         let indexes = self.select(parameters.instances.as_deref())?;
         for index in &indexes {
             self.deliver(*index, Event::Start);
         }
         let targets = self.targets(&indexes);
         self.keep_desired();
-        self.started(targets, parameters.wait, parameters.fresh, terminator)
+        Ok(Answer::Later(Waiting::Up { targets, begun: !parameters.wait, fresh: parameters.fresh }))
     }
 
-    fn restart(&mut self, parameters: RestartParameters, terminator: wire::Terminator) -> Result<Answer, CallError> {
+    fn restart(&mut self, parameters: RestartParameters) -> Result<Answer, CallError> {
         let indexes = self.select(parameters.instances.as_deref())?;
         if let Some(environment) = parameters.environment {
             self.service.spec_mut().environment = environment;
@@ -123,7 +123,7 @@ impl Supervisor {
         }
         let targets = self.targets(&indexes);
         self.keep_desired();
-        self.started(targets, parameters.wait, false, terminator)
+        Ok(Answer::Later(Waiting::Up { targets, begun: !parameters.wait, fresh: false }))
     }
 
     fn targets(&self, indexes: &[usize]) -> Vec<Target> {
@@ -132,26 +132,6 @@ impl Supervisor {
 
     fn present(&self, indexes: &[usize]) -> Vec<Target> {
         indexes.iter().map(|index| Target::present(*index, self.service.instance(*index))).collect()
-    }
-
-    fn started(
-        &mut self,
-        targets: Vec<Target>,
-        wait: bool,
-        fresh: bool,
-        terminator: wire::Terminator,
-    ) -> Result<Answer, CallError> {
-        if wait {
-            return Ok(Answer::Later(Waiting::Up { targets, fresh }));
-        }
-        for target in &targets {
-            if let Some(error) = self.instances[target.index].spawn_error.clone() {
-                let error = CallError::SpawnFailed(SpawnFailed { instance: number(target.index), error });
-                self.forget_if(fresh);
-                return Err(error);
-            }
-        }
-        Ok(Answer::Now(wire::reply(&self.start_reply(&targets), false, terminator)))
     }
 
     fn start_reply(&self, targets: &[Target]) -> StartReply {
@@ -253,7 +233,7 @@ impl Supervisor {
     /// The message that ends a wait, once it can be written.
     fn outcome(&mut self, waiting: &Waiting, terminator: wire::Terminator) -> Option<Vec<u8>> {
         match waiting {
-            Waiting::Up { targets, fresh } => {
+            Waiting::Up { targets, begun, fresh } => {
                 let max_restarts = self.service.spec().restart.max_restarts;
                 let mut all_up = true;
                 for target in targets {
@@ -262,11 +242,13 @@ impl Supervisor {
                     let (last_exit, spawn_error) = (shell.last_exit.as_ref(), shell.spawn_error.as_ref());
                     match target.outcome(lifecycle, last_exit, spawn_error, max_restarts) {
                         Some(Ok(())) => (),
+                        // It has begun, and is over already.
+                        Some(Err(CallError::StartFailed(_))) if *begun => (),
                         Some(Err(error)) => {
                             self.forget_if(*fresh && matches!(error, CallError::SpawnFailed(_)));
                             return Some(wire::error(&error, terminator));
                         }
-                        None => all_up = false,
+                        None => all_up &= *begun && lifecycle.run() >= target.run,
                     }
                 }
                 all_up.then(|| wire::reply(&self.start_reply(targets), false, terminator))

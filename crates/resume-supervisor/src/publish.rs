@@ -68,6 +68,8 @@ impl Supervisor {
     pub(crate) fn write_state(&mut self) {
         let bytes = serde_json::to_vec(&self.status()).expect("a status has only string keys and finite numbers");
         if let Err(error) = files::write_atomically(self.dir.as_fd(), layout::STATE, &bytes, false) {
+            // What stands there is no longer true; without it, whoever reads asks us.
+            let _ = std::fs::remove_file(self.path.join(layout::STATE));
             self.warn(format!("writing `{}`: {error}", layout::STATE));
         }
     }

@@ -16,10 +16,12 @@ pub(crate) struct Target {
 /// What a client waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Waiting {
-    /// That each is running.
+    /// That each is running, or at least begun.
     Up {
         /// Which instances.
         targets: Vec<Target>,
+        /// Whether it is enough that they have begun. Even this is answered only once it can be read on disk.
+        begun: bool,
         /// Whether to forget the service if it cannot be spawned.
         fresh: bool,
     },

@@ -3,12 +3,12 @@
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir};
-use rustix::fs::{fchmod, fstat, mkdirat, openat, unlinkat};
+use rustix::fs::{chmodat, fstat, mkdirat, openat, unlinkat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -68,12 +68,16 @@ fn create_at(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
         Err(Errno::EXIST) => false,
         Err(error) => return Err(error.into()),
     };
-    let dir = open_at(parent, name)?;
-    if made && Mode::from_raw_mode(fstat(&dir)?.st_mode) != Mode::RWXU {
-        // A umask took bits away that the owner needs, or a folder with set-group-id handed on its own.
-        fchmod(&dir, Mode::RWXU)?;
+    if made {
+        // A umask may have taken bits away that the owner needs, even to open it, or a folder with set-group-id handed on
+        // its own. So it is held without being opened, and its mode set by way of that, not of its name.
+        let node =
+            openat(parent, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        if Mode::from_raw_mode(fstat(&node)?.st_mode) != Mode::RWXU {
+            chmodat(CWD, format!("/proc/self/fd/{}", node.as_raw_fd()), Mode::RWXU, AtFlags::empty())?;
+        }
     }
-    Ok(dir)
+    open_at(parent, name)
 }
 
 /// Removes `name` from the folder `parent`, with all that it holds if it is a folder. Nothing there: done already.

@@ -8,13 +8,13 @@ use std::os::fd::AsFd;
 
 use common::{Shell, output_of};
 use resume_sys::files::open_null;
-use resume_sys::process::keep_from_children;
+use resume_sys::inherit::keep_from_children;
 use resume_sys::signal::{SignalPipe, ignore, is_ignored};
 use rustix::fs::{Mode, OFlags, openat};
 
 #[test]
 fn a_program_starts_with_no_signal_blocked_or_ignored_and_no_descriptor_of_ours() {
-    keep_from_children(3).unwrap();
+    keep_from_children().unwrap();
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let _files: Vec<_> =
         (0..20).map(|_| openat(rustix::fs::CWD, "/etc/passwd", flags, Mode::empty()).unwrap()).collect();

@@ -49,7 +49,7 @@ fn a_whole_tree_is_found_and_ended_even_one_that_daemonised_twice() {
     assert_eq!(daemon_info.identity, identify(daemon).unwrap());
     assert_eq!(found.iter().filter(|info| info.session == child.pid()).count(), 2);
     let from_table: Vec<_> = ProcessTable::read().unwrap().descendants(own).map(|info| info.identity.pid).collect();
-    let mut pids: Vec<_> = found.iter().map(|info| info.identity.pid).collect();
+    let pids: Vec<_> = found.iter().map(|info| info.identity.pid).collect();
     assert_eq!(sorted(from_table), sorted(pids.clone()));
     assert_eq!(descendants(child.pid()).len(), 1, "the child of the child");
 
@@ -58,20 +58,20 @@ fn a_whole_tree_is_found_and_ended_even_one_that_daemonised_twice() {
     assert_eq!(reap_any(), None, "all of them ignore it");
 
     let held = Process::open(&daemon_info.identity).unwrap().unwrap();
-    let mut killed = Vec::new();
+    let (mut killed, mut reaped) = (Vec::new(), Vec::new());
     at_each_end(&mut signals, || {
         killed.extend(kill_descendants(own, &mut |_| false).into_iter().map(|info| info.identity.pid));
         while let Some(Reaped { pid, status, .. }) = reap_any() {
             // The shell that the daemon came from has ended by itself; it is ours if its parent did not come to reap it.
             let expected = if pids.contains(&pid) { WaitStatus::Signal(libc::SIGKILL) } else { WaitStatus::Code(0) };
             assert_eq!(status, expected);
-            pids.retain(|&other| other != pid);
+            reaped.push(pid);
         }
         (!has_children()).then_some(())
     });
-    assert!(pids.is_empty(), "each was reaped by us: {pids:?} were not");
-    assert!(killed.contains(&daemon));
-    assert!(!held.is_alive() && Process::open(&daemon_info.identity).unwrap().is_none());
+    // Not each of them need have come to us: a parent that is being killed may still reap a child that is quicker to die.
+    assert!(killed.contains(&daemon) && reaped.contains(&daemon) && reaped.contains(&child.pid()));
+    assert!(found.iter().all(|info| Process::open(&info.identity).unwrap().is_none()) && !held.is_alive());
     assert!(descendants(own).is_empty() && kill_descendants(own, &mut |_| false).is_empty());
     child.signal(libc::SIGKILL).unwrap();
 }

@@ -67,7 +67,7 @@ fn field<'a>(output: &'a str, word: &str) -> &'a str {
 fn launch() {
     // The test runner has begun a line.
     println!();
-    resume_sys::process::keep_from_children(3).unwrap();
+    resume_sys::inherit::keep_from_children().unwrap();
     ignore(libc::SIGPIPE).unwrap();
     let mut signals = SignalPipe::install(&[libc::SIGTERM, libc::SIGUSR1]).unwrap();
     // Read by the shell itself, because it blocks signals while it waits for another program.

@@ -24,7 +24,7 @@ pub(crate) struct Globals {
     /// Answer with one JSON document, or one object a line for streams; errors too
     #[arg(long)]
     pub(crate) json: bool,
-    /// Say nothing but what was asked for, and errors
+    /// Say nothing but what was asked for, and what is wrong
     #[arg(long, short)]
     pub(crate) quiet: bool,
     /// Whether to colour: `auto` is on a terminal and without NO_COLOR, else `always` or `never` [default: auto]
@@ -343,7 +343,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-fn record_count(text: &str) -> Result<RecordCount, String> {
+pub(crate) fn record_count(text: &str) -> Result<RecordCount, String> {
     if text == "all" {
         return Ok(RecordCount::All);
     }

@@ -13,7 +13,7 @@ use crate::args::Globals;
 It goes to the main process of each instance, or with `--tree` to every process of it. What it does is the program's \
 own affair: one that ends of it is started again as its restart policy has it.")]
 #[command(after_help = "Examples:
-  resume signal HUP web                     to read its configuration again, where it does that
+  resume signal HUP web                     many programs then read their files
   resume signal USR1 'worker-*'
   resume signal --tree SIGSTOP web          halt it, with all that it started
   resume signal --tree CONT web             let it go on

@@ -57,13 +57,14 @@ service's event before. It begins with those to come and goes on until it is int
 meanwhile join in.")]
 #[command(after_help = "Examples:
   resume events
-  resume events web --since 41              what came after number 41, then what comes
+  resume events web --since 41              what came after that, and goes on
   resume events --no-follow | jq -c 'select(.event == \"ended\")'
 
 Fields:
-  seq time service instance run             of every event
-  event: state                              with `state`, `pid` and a `detail` in words
-  event: ended                              with `code`, `signal`, `reason`, `uptime_ms`, `peak_memory_bytes`
+  seq time service instance run   every event has
+  state pid detail                a change of state has (event: state)
+  code signal reason uptime_ms    the end of a run has (event: ended)
+  peak_memory_bytes detail        and these, where they are known
 Readers should pass over events and fields that they do not know.")]
 pub(crate) struct EventsArgs {
     /// A name, `name:INSTANCE`, a pid, a pattern, `@GROUP` or `all` [default: all]

@@ -29,6 +29,12 @@ pub(crate) enum Verb {
     /// `ls` in the columns of the original tool.
     OriginalList,
     Logs,
+    Signal,
+    Reset,
+    Flush,
+    Show,
+    Why,
+    Events,
 }
 
 /// What the whole command line asks for.
@@ -44,7 +50,7 @@ pub(crate) enum Request {
 }
 
 /// The verbs by their names.
-const VERBS: [(&str, Verb); 9] = [
+const VERBS: [(&str, Verb); 15] = [
     ("run", Verb::Run),
     ("start", Verb::Start),
     ("stop", Verb::Stop),
@@ -54,10 +60,16 @@ const VERBS: [(&str, Verb); 9] = [
     ("list", Verb::Ls),
     ("status", Verb::Ls),
     ("logs", Verb::Logs),
+    ("signal", Verb::Signal),
+    ("reset", Verb::Reset),
+    ("flush", Verb::Flush),
+    ("show", Verb::Show),
+    ("why", Verb::Why),
+    ("events", Verb::Events),
 ];
 
 /// Words that are, or may become, verbs. A program of such a name needs `run`.
-const KEPT: [&str; 34] = [
+const KEPT: [&str; 28] = [
     "reload",
     "scale",
     "top",
@@ -72,12 +84,6 @@ const KEPT: [&str; 34] = [
     "doctor",
     "save",
     "env",
-    "signal",
-    "reset",
-    "flush",
-    "show",
-    "why",
-    "events",
     "completions",
     "man",
     "upgrade",

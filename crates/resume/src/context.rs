@@ -10,6 +10,7 @@ use resume_client::home::{Home, Sources};
 use crate::args::{Color, Globals};
 use crate::error::{CliError, Result};
 use crate::render::Paint;
+use crate::render::text::harmless;
 
 /// The width of a terminal that does not tell its own.
 const DEFAULT_WIDTH: usize = 80;
@@ -61,12 +62,17 @@ impl Context {
         }
     }
 
-    /// Prints what is wrong and did not hinder the verb.
+    /// Prints what is wrong and did not hinder the verb, as data if that is wanted.
     pub(crate) fn warn(&self, message: &str, hint: Option<&str>) {
-        say_aside(&format!("{}: {message}", self.paint_errors.yellow("warning")));
-        if let Some(hint) = hint {
-            say_aside(&format!("{}: {hint}", self.paint_errors.cyan("hint")));
+        if self.json {
+            let warning = serde_json::json!({ "warning": { "message": message, "hint": hint } });
+            return say_aside(&warning.to_string());
         }
+        let mut text = format!("{}: {}", self.paint_errors.yellow("warning"), harmless(message));
+        if let Some(hint) = hint {
+            text = format!("{text}\n{}: {}", self.paint_errors.cyan("hint"), harmless(hint));
+        }
+        say_aside(&text);
     }
 
     /// Prints what does not fit together about a service.
@@ -111,7 +117,7 @@ pub(crate) fn say(text: &str) -> Result<()> {
 
 /// Prints to stderr what is not the answer. If nobody reads that, nothing is lost.
 pub(crate) fn say_aside(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = io::stderr().lock().write_all([text, "\n"].concat().as_bytes());
 }
 
 /// What <https://no-color.org> asks for, and terminals that cannot.

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod args_acting;
+mod args_looking;
 mod bring_up;
 mod command_line;
 mod commands;
@@ -18,6 +20,7 @@ mod outcome;
 mod overview;
 mod parse;
 mod program;
+mod reach;
 mod render;
 mod side_by_side;
 mod start_failure;
@@ -86,6 +89,16 @@ fn perform(verb: Verb, arguments: Vec<OsString>) -> Result<u8> {
         Verb::Ls => with(arguments, |args: &args::LsArgs| &args.globals, number(commands::ls::ls)),
         Verb::OriginalList => with(arguments, |args: &args::LsArgs| &args.globals, number(commands::ls::original_list)),
         Verb::Logs => with(arguments, |args: &args::LogsArgs| &args.globals, number(commands::logs::logs)),
+        Verb::Signal => {
+            with(arguments, |args: &args_acting::SignalArgs| &args.globals, number(commands::signal::signal))
+        }
+        Verb::Reset => with(arguments, |args: &args_acting::ResetArgs| &args.globals, number(commands::reset::reset)),
+        Verb::Flush => with(arguments, |args: &args_acting::FlushArgs| &args.globals, number(commands::flush::flush)),
+        Verb::Show => with(arguments, |args: &args_looking::ShowArgs| &args.globals, number(commands::show::show)),
+        Verb::Why => with(arguments, |args: &args_looking::WhyArgs| &args.globals, number(commands::why::why)),
+        Verb::Events => {
+            with(arguments, |args: &args_looking::EventsArgs| &args.globals, number(commands::events::events))
+        }
     }
 }
 

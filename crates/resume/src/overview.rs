@@ -15,17 +15,23 @@ Run programs
 Look after them
   ls [SELECTOR…]            list services (also: list, status)
   logs [SELECTOR…]          show what they wrote; -f goes on as they write
+  show SELECTOR             everything about one: processes, ports, files
+  why SELECTOR              its runs and why each ended, with last words
+  events [SELECTOR…]        what happens to them, one JSON object a line
   start SELECTOR…           start services that are down
   stop SELECTOR…            stop services
   restart SELECTOR…         stop them and start them again
   delete SELECTOR…          stop them and forget them
+  signal SIGNAL SELECTOR…   send them a signal
+  reset SELECTOR…           zero their counters of restarts
+  flush SELECTOR…           empty their logs
 
 A SELECTOR is a name, name:INSTANCE, a pid, a pattern such as 'web-*', @GROUP or all.
 
 Global options
   --home DIR                where services are kept (or RESUME_HOME)
   --json                    answer as data
-  -q, --quiet               say nothing but what was asked for, and errors
+  -q, --quiet               say nothing but what was asked for, and what is wrong
   --color WHEN              auto, always or never (and NO_COLOR)
   -h, --help                this text; `resume VERB --help` explains a verb
   -V, --version             the version

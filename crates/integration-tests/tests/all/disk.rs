@@ -22,7 +22,7 @@ fn a_state_file_torn_at_any_length_is_survived() {
     sandbox.resume(["stop", "web"]).success();
     let path = sandbox.service_dir("web").join("state.json");
     let whole = fs::read(&path).unwrap();
-    for length in (0..whole.len()).step_by(17).chain([whole.len() - 1]) {
+    for length in (0..whole.len()).step_by(7).chain([whole.len() - 1]) {
         fs::write(&path, &whole[..length]).unwrap();
         assert_eq!(sandbox.state("web"), "stopped", "at length {length}");
     }
@@ -143,6 +143,50 @@ fn junk_inside_a_services_directory_does_not_disturb_it() {
     sandbox.resume(["delete", "web"]).success();
     assert!(!folder.exists());
     assert!(fs::metadata("/etc/passwd").is_ok());
+}
+
+#[test]
+fn a_symbolic_link_in_the_place_of_a_file_is_not_followed() {
+    let sandbox = sandbox();
+    sandbox.start("web", &SLEEP);
+    sandbox.resume(["stop", "web"]).success();
+    let folder = sandbox.service_dir("web");
+    let elsewhere = sandbox.folder().join("elsewhere");
+    fs::rename(folder.join("spec.json"), &elsewhere).unwrap();
+    symlink(&elsewhere, folder.join("spec.json")).unwrap();
+    sandbox.resume(["start", "web"]).code(1).stderr_has(&["error: ", "spec.json"]);
+    fs::remove_file(folder.join("spec.json")).unwrap();
+    fs::rename(&elsewhere, folder.join("spec.json")).unwrap();
+    // What was written there would be written with our rights.
+    fs::write(&elsewhere, "precious").unwrap();
+    for name in ["state.json", "control.sock", "0.stdout", "log/current.log"] {
+        let _ = fs::remove_file(folder.join(name));
+        symlink(&elsewhere, folder.join(name)).unwrap();
+        // It may be replaced or be refused.
+        let outcome = sandbox.resume(["start", "web"]);
+        assert!([0, 1].contains(&outcome.exit_code()), "{outcome}");
+        sandbox.resume(["stop", "web"]);
+        assert_eq!(fs::read(&elsewhere).unwrap(), b"precious", "through {name}");
+        let _ = fs::remove_file(folder.join(name));
+    }
+}
+
+#[test]
+fn a_log_folder_that_is_a_symbolic_link_is_not_followed() {
+    let sandbox = sandbox();
+    sandbox.start("web", &SLEEP);
+    sandbox.resume(["stop", "web"]).success();
+    let log = sandbox.service_dir("web").join("log");
+    let elsewhere = sandbox.folder().join("elsewhere");
+    fs::remove_dir_all(&log).unwrap();
+    fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, &log).unwrap();
+    let outcome = sandbox.resume(["start", "web"]);
+    assert!([0, 1].contains(&outcome.exit_code()), "{outcome}");
+    sandbox.resume(["stop", "web"]);
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    sandbox.resume(["delete", "web"]).success();
+    assert!(elsewhere.exists());
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod bad_input;
 mod disk;
 mod environment;
+mod events;
 mod full_disk;
 mod homes;
 mod in_terminal;
@@ -24,9 +25,12 @@ mod races;
 mod restarting;
 mod run_foreground;
 mod selectors;
+mod show;
+mod signal_reset_flush;
 mod socket;
 mod start_words;
 mod stopping;
+mod why;
 
 use integration_tests::{Programs, Sandbox};
 

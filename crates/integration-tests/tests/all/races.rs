@@ -143,6 +143,8 @@ fn a_supervisor_serves_while_one_waits_for_a_long_stop() {
     let stop = sandbox.spawn(["stop", "web"]);
     channel.expect("SIGTERM");
     channel.expect_pid("ready");
+    // The program may know before anybody can read it.
+    sandbox.until_state("web", "stopping");
     assert_eq!(sandbox.state("web"), "stopping");
     let mut client = sandbox.connect("web");
     let status = client.call("Status", &serde_json::json!({}));

@@ -211,8 +211,7 @@ fn what_a_program_leaves_behind_under_never_is_ended_too() {
     let sandbox = sandbox();
     let mut channel = sandbox.channel();
     let left = format!("say,{},left {{pid}},hold", channel.path());
-    let words = [sandbox.helper(), "double-fork", &left, "exit-after", "150"];
-    sandbox.start_with("web", &["--restart", "never"], &words);
+    start_short(&sandbox, &["--restart", "never"], &[sandbox.helper(), "double-fork", &left, "exit-after", "100"]);
     let left = Ending::of(channel.expect_pid("left"));
     sandbox.until_state("web", "exited");
     assert!(!left.is_alive());

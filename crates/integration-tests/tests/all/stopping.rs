@@ -114,6 +114,8 @@ fn a_start_during_a_stop_is_honoured_after_it() {
     assert_eq!(channel.expect_pid("ready"), first);
     let stop = sandbox.spawn(["stop", "web"]);
     channel.expect("SIGTERM");
+    // The program may know before anybody can read it.
+    sandbox.until_state("web", "stopping");
     let first = Ending::of(first);
     sandbox.resume(["start", "web"]).success();
     assert!(!first.is_alive());

@@ -1,21 +1,24 @@
 //! `resume logs`: what services wrote, as records.
 
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use resume_client::discover::Service;
 use resume_client::home::describe;
 use resume_client::selector::Target;
 use resume_core::layout;
-use resume_core::time::Timestamp;
-use resume_logstore::{Filter, Followers, Reader, Record, RecordStream, Start};
-use serde::Serialize;
+use resume_core::signal::Signal;
+use resume_logstore::{Filter, Followers, Moment, Reader, Record, Start};
+use resume_sys::poll::{Interest, Poller};
+use resume_sys::signal::SignalPipe;
 
 use crate::args::{LogFormat, LogsArgs, RecordCount};
 use crate::context::Context;
 use crate::error::{CliError, Result};
 use crate::exit_code::ExitCode;
-use crate::render::Paint;
+use crate::render::record::{Origin, Printer};
 use crate::targets::{all, choose};
 
 /// How many records of each service are shown if nobody says otherwise.
@@ -37,7 +40,9 @@ pub(crate) fn logs(context: &Context, args: &LogsArgs) -> Result<ExitCode> {
     if sources.is_empty() && failures.is_empty() {
         context.remark("no services to show the log of; `resume ls` lists the services");
     }
-    let printer = Printer::new(context, args);
+    let format = args.output.unwrap_or(if context.json { LogFormat::Json } else { LogFormat::Short });
+    let names = sources.iter().map(|source| &source.of);
+    let printer = Printer::new(format, context.paint, names);
     let shown = if args.follow && !sources.is_empty() {
         follow(&sources, args, &printer)
     } else {
@@ -54,9 +59,7 @@ fn whole(service: Service) -> Target {
 /// A log, and what of it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Source {
-    service: String,
-    /// Whether the service has several instances, so that each needs its number.
-    several: bool,
+    of: Origin,
     log: PathBuf,
     filter: Filter,
 }
@@ -80,7 +83,8 @@ fn sources(target: &Target, args: &LogsArgs) -> Vec<Source> {
         }
         let filter = Filter { stream: args.stream, instance, run, ..Filter::default() };
         let log = service.directory.join(layout::LOG);
-        Some(Source { service: service.name.to_string(), several: service.instances.len() > 1, log, filter })
+        let instances = service.instances.len();
+        Some(Source { of: Origin { service: service.name.to_string(), instances }, log, filter })
     };
     instances.into_iter().filter_map(source).collect()
 }
@@ -101,17 +105,16 @@ fn print_all(sources: &[Source], args: &LogsArgs, printer: &Printer) -> Result<(
         Some(RecordCount::All) => None,
     };
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    if printer.format == LogFormat::Raw && sources.len() == 1 {
+    if printer.format() == LogFormat::Raw && sources.len() == 1 {
         // One log's bytes go out as they are, without a detour over records.
         let source = &sources[0];
         let reader = Reader::open(&source.log).map_err(|error| unreadable(source, &error))?;
-        let filter = Filter { stream: source.filter.stream, ..source.filter.clone() };
-        reader.raw(&filter, last, &mut out).map_err(|error| written_or_read(source, &error))?;
+        reader.raw(&source.filter, last, &mut out).map_err(|error| written_or_read(source, &error))?;
         return out.flush().map_err(|error| CliError::output(&error));
     }
     let mut merged = Merge::new(sources, last)?;
     while let Some((source, record)) = merged.next()? {
-        printer.print(&mut out, source, &record).map_err(|error| CliError::output(&error))?;
+        printer.print(&mut out, &source.of, &record).map_err(|error| CliError::output(&error))?;
     }
     out.flush().map_err(|error| CliError::output(&error))
 }
@@ -124,7 +127,7 @@ fn written_or_read(source: &Source, error: &io::Error) -> CliError {
 fn unreadable(source: &Source, error: &io::Error) -> CliError {
     CliError::failed(format!(
         "reading the log of `{}` in `{}`: {}",
-        source.service,
+        source.of.service,
         source.log.display(),
         describe(error)
     ))
@@ -157,7 +160,7 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// Prints what is there, then what comes, until the reader of our output goes away or we are interrupted.
+/// Prints what is there, then what comes, until we are interrupted or the reader of our output goes away.
 fn follow(sources: &[Source], args: &LogsArgs, printer: &Printer) -> Result<()> {
     let start = match args.records {
         None => Start::Last(DEFAULT_RECORDS),
@@ -165,194 +168,54 @@ fn follow(sources: &[Source], args: &LogsArgs, printer: &Printer) -> Result<()> 
         Some(RecordCount::All) => Start::Beginning,
     };
     let failed = |error: io::Error| CliError::failed(format!("following the logs: {}", describe(&error)));
+    let end = EndOfFollowing::new().map_err(failed)?;
     let mut followers = Followers::new().map_err(failed)?;
+    end.poller.add(followers.as_fd(), FOLLOWERS, Interest::READ).map_err(failed)?;
     for source in sources {
         followers.add(&source.log, source.filter.clone(), start);
     }
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    let mut records = followers.poll(resume_logstore::Moment::now()).map_err(failed)?;
     loop {
+        let mut records = followers.poll(Moment::now()).map_err(failed)?;
         records.sort_by_key(|(_, record)| record.order);
         for (at, record) in &records {
             if let Some(source) = sources.get(*at) {
-                printer.print(&mut out, source, record).map_err(|error| CliError::output(&error))?;
+                printer.print(&mut out, &source.of, record).map_err(|error| CliError::output(&error))?;
             }
         }
         out.flush().map_err(|error| CliError::output(&error))?;
-        records = followers.next(None).map_err(failed)?;
-    }
-}
-
-/// How records look.
-struct Printer {
-    format: LogFormat,
-    paint: Paint,
-}
-
-#[derive(Serialize)]
-struct JsonRecord<'a> {
-    time: Option<Timestamp>,
-    service: &'a str,
-    instance: Option<u32>,
-    run: Option<u64>,
-    stream: &'static str,
-    text: &'a str,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    truncated: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    lossy: bool,
-}
-
-impl Printer {
-    fn new(context: &Context, args: &LogsArgs) -> Self {
-        let format = args.output.unwrap_or(if context.json { LogFormat::Json } else { LogFormat::Short });
-        Self { format, paint: context.paint }
-    }
-
-    fn print(&self, out: &mut impl Write, source: &Source, record: &Record) -> io::Result<()> {
-        match self.format {
-            LogFormat::Short => self.print_short(out, source, record),
-            LogFormat::Full => self.print_full(out, source, record),
-            LogFormat::Raw => print_raw(out, record),
-            LogFormat::Json => print_json(out, source, record),
+        if end.wait(followers.deadline()).map_err(failed)? {
+            return Ok(());
         }
     }
-
-    fn print_short(&self, out: &mut impl Write, source: &Source, record: &Record) -> io::Result<()> {
-        let name = match record.instance.filter(|_| source.several) {
-            Some(instance) => format!("{}:{instance}", source.service),
-            None => source.service.clone(),
-        };
-        let before = format!("{} {} ", self.paint.dim(&time(record)), self.paint.cyan(&name));
-        self.print_lines(out, &before, record)
-    }
-
-    fn print_full(&self, out: &mut impl Write, source: &Source, record: &Record) -> io::Result<()> {
-        let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-        let (instance, run) = (number(record.instance.map(u64::from)), number(record.run));
-        let truncated = if record.truncated { " truncated" } else { "" };
-        let fields = format!("{}:{instance} run {run} {}{truncated}", source.service, record.stream.word());
-        let before = format!("{} {} ", self.paint.dim(&time(record)), self.paint.cyan(&fields));
-        self.print_lines(out, &before, record)
-    }
-
-    /// The record's first line behind `before`, the others below it.
-    fn print_lines(&self, out: &mut impl Write, before: &str, record: &Record) -> io::Result<()> {
-        out.write_all(before.as_bytes())?;
-        let text = record.text.strip_suffix(b"\r").unwrap_or(&record.text);
-        let plain = String::from_utf8_lossy(text);
-        match record.stream {
-            RecordStream::Stdout | RecordStream::Unknown => {
-                out.write_all(self.paint.dim("|").as_bytes())?;
-                out.write_all(b" ")?;
-                out.write_all(text)?;
-            }
-            RecordStream::Stderr => {
-                out.write_all(self.paint.red("|").as_bytes())?;
-                out.write_all(b" ")?;
-                out.write_all(text)?;
-            }
-            RecordStream::Resume => {
-                out.write_all(self.paint.yellow(&format!("- {plain}")).as_bytes())?;
-            }
-        }
-        out.write_all(b"\n")
-    }
 }
 
-fn time(record: &Record) -> String {
-    record.time.map_or_else(|| format!("{:27}", "unknown"), |time| time.to_string())
+/// The key of what comes from the logs, the signals that end us, and our output.
+const FOLLOWERS: u64 = 0;
+const SIGNALS: u64 = 1;
+const OUTPUT: u64 = 2;
+
+/// Waits for more to print, or for a reason to end.
+struct EndOfFollowing {
+    poller: Poller,
+    /// Held, for without it the signals would end us in the middle of a record.
+    _signals: SignalPipe,
 }
 
-fn print_raw(out: &mut impl Write, record: &Record) -> io::Result<()> {
-    if record.stream == RecordStream::Resume {
-        return Ok(());
-    }
-    out.write_all(&record.text)?;
-    if record.newline { out.write_all(b"\n") } else { Ok(()) }
-}
-
-fn print_json(out: &mut impl Write, source: &Source, record: &Record) -> io::Result<()> {
-    let text = String::from_utf8_lossy(&record.text);
-    let record = JsonRecord {
-        time: record.time,
-        service: &source.service,
-        instance: record.instance,
-        run: record.run,
-        stream: record.stream.word(),
-        text: &text,
-        truncated: record.truncated,
-        // Only a text that was no UTF-8 had to be copied.
-        lossy: matches!(text, std::borrow::Cow::Owned(_)),
-    };
-    serde_json::to_writer(&mut *out, &record)?;
-    out.write_all(b"\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(stream: RecordStream, text: &[u8]) -> Record {
-        let time = Timestamp::from_micros(951_782_400_000_000);
-        Record {
-            time: Some(time),
-            order: time,
-            instance: Some(1),
-            run: Some(3),
-            stream,
-            text: text.to_vec(),
-            newline: true,
-            truncated: false,
-            complete: true,
-            number: 0,
-        }
+impl EndOfFollowing {
+    fn new() -> io::Result<Self> {
+        let signals = SignalPipe::install(&[Signal::INT, Signal::TERM, Signal::HUP].map(Signal::number))?;
+        let poller = Poller::new()?;
+        poller.add(signals.as_fd(), SIGNALS, Interest::READ)?;
+        // A pipe whose reader is gone says so even if nothing is written; what cannot be polled, a file, has no reader.
+        let _ = poller.add(io::stdout().as_fd(), OUTPUT, Interest::NONE);
+        Ok(Self { poller, _signals: signals })
     }
 
-    fn printed(format: LogFormat, several: bool, record: &Record) -> String {
-        let source = Source { service: "web".into(), several, log: "/l".into(), filter: Filter::default() };
-        let mut out = Vec::new();
-        Printer { format, paint: Paint::new(false) }.print(&mut out, &source, record).unwrap();
-        String::from_utf8_lossy(&out).into_owned()
-    }
-
-    #[test]
-    fn a_short_record_has_its_time_its_service_and_its_text() {
-        let text = record(RecordStream::Stderr, b"boom\n    at x");
-        assert_eq!(printed(LogFormat::Short, false, &text), "2000-02-29T00:00:00.000000Z web | boom\n    at x\n");
-        assert_eq!(printed(LogFormat::Short, true, &text), "2000-02-29T00:00:00.000000Z web:1 | boom\n    at x\n");
-        let account = record(RecordStream::Resume, b"started, pid 7");
-        assert_eq!(printed(LogFormat::Short, false, &account), "2000-02-29T00:00:00.000000Z web - started, pid 7\n");
-    }
-
-    #[test]
-    fn a_full_record_has_every_field() {
-        let mut cut = record(RecordStream::Stdout, b"x");
-        cut.truncated = true;
-        cut.time = None;
-        cut.run = None;
-        assert_eq!(
-            printed(LogFormat::Full, false, &cut),
-            "unknown                     web:1 run - stdout truncated | x\n"
-        );
-    }
-
-    #[test]
-    fn raw_is_the_programs_bytes_and_never_our_own_words() {
-        assert_eq!(printed(LogFormat::Raw, false, &record(RecordStream::Stdout, b"x")), "x\n");
-        let open = Record { newline: false, ..record(RecordStream::Stdout, b"x") };
-        assert_eq!(printed(LogFormat::Raw, false, &open), "x");
-        assert_eq!(printed(LogFormat::Raw, false, &record(RecordStream::Resume, b"started")), "");
-    }
-
-    #[test]
-    fn json_says_when_a_text_is_not_what_was_written() {
-        assert_eq!(
-            printed(LogFormat::Json, false, &record(RecordStream::Stdout, b"a\"b")),
-            "{\"time\":\"2000-02-29T00:00:00.000000Z\",\"service\":\"web\",\"instance\":1,\"run\":3,\"stream\":\"stdout\",\
-             \"text\":\"a\\\"b\"}\n"
-        );
-        let lossy = printed(LogFormat::Json, false, &record(RecordStream::Stdout, b"\xff"));
-        assert!(lossy.ends_with("\"text\":\"\u{fffd}\",\"lossy\":true}\n"), "{lossy}");
+    /// Returns once there may be more, or at the deadline (since boot), or whether it is time to end.
+    fn wait(&self, deadline: Option<Duration>) -> io::Result<bool> {
+        let mut events = Vec::new();
+        self.poller.wait(&mut events, deadline.map(|deadline| deadline.saturating_sub(Moment::now().boottime)))?;
+        Ok(events.iter().any(|event| event.key != FOLLOWERS))
     }
 }

@@ -50,9 +50,9 @@ pub(crate) fn original_list(context: &Context, args: &LsArgs) -> Result<ExitCode
         let fixed = |title, right| Column { title, right, shrinks_to: None, leaves: None };
         let columns = [
             fixed("PID", true),
-            fixed("PPID", true),
+            Column { leaves: Some(0), ..fixed("PPID", true) },
             Column { shrinks_to: Some(8), ..fixed("PROCESS", false) },
-            fixed("START TIME", false),
+            Column { leaves: Some(1), ..fixed("START TIME", false) },
             Column { shrinks_to: Some(12), ..fixed("LOG FILE", false) },
         ];
         let cells = |row: &OriginalRow| {

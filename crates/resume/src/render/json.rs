@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use crate::render::listing::Listed;
 
+/// One service.
 #[derive(Serialize)]
-struct Row<'a> {
+pub(crate) struct Row<'a> {
     name: &'a ServiceName,
     state: StateWord,
     desired: Desired,
@@ -56,7 +57,7 @@ pub(crate) fn services(listed: &[Listed], usages: &[ServiceUsage]) -> String {
     serde_json::to_string(&rows.collect::<Vec<_>>()).expect("rows have only string keys and finite numbers")
 }
 
-fn row<'a>(service: &'a Service, usage: Option<&ServiceUsage>) -> Row<'a> {
+pub(crate) fn row<'a>(service: &'a Service, usage: Option<&ServiceUsage>) -> Row<'a> {
     let first = service.first();
     let total = usage.and_then(|usage| usage.total);
     Row {

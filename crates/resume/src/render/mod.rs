@@ -2,9 +2,15 @@
 
 pub(crate) mod json;
 pub(crate) mod listing;
+pub(crate) mod present;
+pub(crate) mod processes;
+pub(crate) mod record;
+pub(crate) mod show;
+pub(crate) mod show_json;
 pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod why;
 
 use resume_core::status::StateWord;
 

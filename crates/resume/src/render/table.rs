@@ -76,13 +76,27 @@ fn fitted(columns: &[Column], natural: Vec<usize>, room: Option<usize>) -> Vec<O
         }
         let next = (0..columns.len()).filter(|index| widths[*index].is_some() && columns[*index].leaves.is_some());
         let Some(next) = next.min_by_key(|index| columns[*index].leaves) else {
-            // The last resort: the widest is cut, whatever it says of itself.
-            if let Some(widest) = widths.iter_mut().flatten().max() {
-                *widest = widest.saturating_sub(excess);
-            }
+            cut_down(columns, &mut widths, excess);
             return widths;
         };
         widths[next] = None;
+    }
+}
+
+/// The last resort: every column that can shrink does, then the widest are cut whatever they say of themselves.
+fn cut_down(columns: &[Column], widths: &mut [Option<usize>], mut excess: usize) {
+    for (column, width) in columns.iter().zip(&mut *widths) {
+        if let (Some(least), Some(width)) = (column.shrinks_to, width) {
+            let taken = width.saturating_sub(least).min(excess);
+            *width -= taken;
+            excess -= taken;
+        }
+    }
+    while excess > 0
+        && let Some(widest) = widths.iter_mut().flatten().max().filter(|widest| **widest > 1)
+    {
+        *widest -= 1;
+        excess -= 1;
     }
 }
 
@@ -171,7 +185,7 @@ mod tests {
         );
         check(Some(20), "NAME    PID  COMMAND\nweb       7  node s…\n日…   12345  sleep …\n");
         check(Some(12), "NAME     PID\nweb        7\n日本…  12345\n");
-        check(Some(8), "…    PID\n…      7\n…  12345\n");
+        check(Some(8), "NA…  PID\nweb    7\n日…  12…\n");
     }
 
     #[test]

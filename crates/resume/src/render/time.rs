@@ -29,6 +29,14 @@ pub(crate) fn short_span(millis: u64) -> String {
     }
 }
 
+/// A moment that has passed, as people say it: `3m ago`, `just now`. One ahead, by a clock that was set, is now.
+pub(crate) fn ago(time: Timestamp, now: Timestamp) -> String {
+    match now.as_micros().saturating_sub(time.as_micros()) {
+        0..1_000_000 => "just now".to_owned(),
+        passed => format!("{} ago", span(Duration::from_micros(passed))),
+    }
+}
+
 /// A size to three digits: `512B`, `1.5K`, `64.2M`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];
@@ -68,6 +76,17 @@ mod tests {
         assert_eq!(short_span(45), "45ms");
         assert_eq!(short_span(1_250), "1.2s");
         assert_eq!(short_span(61_000), "1m1s");
+    }
+
+    #[test]
+    fn a_moment_is_said_to_be_some_time_ago() {
+        let now = Timestamp::from_micros(1_000_000_000);
+        for (passed, text) in
+            [(0, "just now"), (999_999, "just now"), (1_000_000, "1s ago"), (200_000_000, "3m20s ago")]
+        {
+            assert_eq!(ago(Timestamp::from_micros(1_000_000_000 - passed), now), text);
+        }
+        assert_eq!(ago(Timestamp::from_micros(2_000_000_000), now), "just now");
     }
 
     #[test]
