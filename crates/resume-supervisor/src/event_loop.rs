@@ -76,6 +76,8 @@ pub(crate) struct Instance {
     pub(crate) peak_memory: Option<u64>,
     /// What had to be killed of the present or last run.
     pub(crate) killed: Vec<Killed>,
+    /// What belongs to the present or last run but may not be signalled.
+    pub(crate) untouchable: Vec<Identity>,
     /// Whether an earlier supervisor started the present run.
     pub(crate) adopted: bool,
     /// The generation under which an adopted main process's pidfd is polled.
@@ -96,6 +98,7 @@ impl Instance {
             group_kills: None,
             peak_memory: None,
             killed: Vec::new(),
+            untouchable: Vec::new(),
             adopted: false,
             polled: 0,
             leftover: None,

@@ -68,6 +68,7 @@ impl Supervisor {
     fn spawn(&mut self, index: usize, run: u64) -> Result<(), SpawnError> {
         let instance = number(index);
         self.instances[index].killed.clear();
+        self.instances[index].untouchable.clear();
         self.instances[index].adopted = false;
         self.instances[index].spawn_error = None;
         self.instances[index].group_kills = oom::kills_in_own_group();
@@ -130,10 +131,18 @@ impl Supervisor {
                 return self.gone_if_empty(index, &left);
             }
             for process in left {
-                let held = Process::open(&process.identity);
-                let sent = held.is_ok_and(|held| held.is_some_and(|held| held.signal(Signal::KILL.number()).is_ok()));
                 let pid = process.identity.pid;
-                if sent && !self.instances[index].was_killed(pid) {
+                let sent = Process::open(&process.identity).and_then(|held| match held {
+                    Some(held) => held.signal(Signal::KILL.number()).map(|()| true),
+                    None => Ok(false),
+                });
+                if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+                    // Another user's: nothing of ours can end it, and waiting for that would be for ever.
+                    self.instances[index].untouchable.push(process.identity);
+                    self.warn(format!("`{}` (pid {pid}) runs on: it may not be killed", process.name.display()));
+                    continue;
+                }
+                if matches!(sent, Ok(true)) && !self.instances[index].was_killed(pid) {
                     self.instances[index]
                         .killed
                         .push(Killed { pid, name: process.name.to_string_lossy().into_owned() });
@@ -192,7 +201,9 @@ impl Supervisor {
         let marks: Vec<Mark> = self.instances.iter().enumerate().map(mark).collect();
         let others_up = (0..marks.len()).any(|other| other != index && self.service.instance(other).is_alive());
         let service = members::Service { name: &self.service.spec().name, home: &self.home, marks: &marks };
-        members::of_instance(service, index, !others_up)
+        let mut members = members::of_instance(service, index, !others_up);
+        members.retain(|process| !self.instances[index].untouchable.contains(&process.identity));
+        members
     }
 
     fn run_ended(&mut self, index: usize, end: &RunEnd) {

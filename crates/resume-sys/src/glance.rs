@@ -11,15 +11,15 @@ pub struct Glance {
     pub start_ticks: u64,
     /// Its parent's pid; 0 if that is outside of our pid namespace.
     pub parent: i32,
-    /// Whether it has not ended. A zombie has.
+    /// Whether it has not ended. A zombie has, but not one whose first thread alone has ended.
     pub alive: bool,
 }
 
 /// Looks at the process that has the number `pid` now. The kind of the error is `NotFound` if nobody has.
 pub fn glance(pid: i32) -> io::Result<Glance> {
     let stat = read_stat(pid)?;
-    // The letters of proc(5): zombie, and dead in three spellings.
-    let alive = !matches!(stat.state, b'Z' | b'X' | b'x');
+    // The letters of proc(5): zombie, and dead in two spellings.
+    let alive = !matches!(stat.state, b'Z' | b'X' | b'x') || stat.threads > 1;
     Ok(Glance { start_ticks: stat.start_ticks, parent: stat.parent, alive })
 }
 

@@ -21,7 +21,7 @@ use crate::error::{CliError, Result};
 /// Reads a file; the first thing wrong with it is an error with its line.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, OsString)>> {
     let text = std::fs::read(path).map_err(|error| {
-        CliError::failed(format!("reading the environment file `{}`: {}", path.display(), describe(&error)))
+        CliError::usage(format!("reading the environment file `{}`: {}", path.display(), describe(&error)))
     })?;
     parse(&text).map_err(|(line, message)| CliError::usage(format!("{}:{line}: {message}", path.display())))
 }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use resume_client::discover::Service;
 use resume_client::home::describe;
-use resume_client::selector::Target;
+use resume_client::selector::{Selector, Target};
+use resume_client::services::Services;
 use resume_core::layout;
 use resume_core::signal::Signal;
 use resume_logstore::{Filter, Followers, Moment, Reader, Record, Start};
 use resume_sys::poll::{Interest, Poller};
 use resume_sys::signal::SignalPipe;
+use resume_sys::watch::{Kinds, Watcher};
 
 use crate::args::{LogFormat, LogsArgs, RecordCount};
 use crate::context::Context;
@@ -25,31 +27,47 @@ use crate::targets::{all, choose};
 const DEFAULT_RECORDS: usize = 20;
 
 pub(crate) fn logs(context: &Context, args: &LogsArgs) -> Result<ExitCode> {
-    let services = context.home()?.open()?;
-    let (targets, failures) = if args.selectors.is_empty() {
-        let all = services.as_ref().map(all).transpose()?.unwrap_or_default();
-        (all.into_iter().map(whole).collect(), Vec::new())
-    } else {
-        let chosen = choose(services.as_ref(), &args.selectors)?;
-        (chosen.targets, chosen.failures)
-    };
+    let home = context.home()?;
+    let waits = args.follow && takes_newcomers(&args.selectors)?;
+    // Only what is there can be watched for the services to come.
+    let services = if waits { Some(home.create()?) } else { home.open()? };
+    let (sources, failures) = find(services.as_ref(), args)?;
     for failure in &failures {
         context.report(failure);
     }
-    let sources: Vec<Source> = targets.iter().flat_map(|target| sources(target, args)).collect();
     if sources.is_empty() && failures.is_empty() {
-        context.remark("no services to show the log of; `resume ls` lists the services");
+        let follows = if waits { "; what is started is shown from then on" } else { "" };
+        context.remark(&format!("no services to show the log of{follows}; `resume ls` lists the services"));
     }
     let format = args.output.unwrap_or(if context.json { LogFormat::Json } else { LogFormat::Short });
     let names = sources.iter().map(|source| &source.of);
     let printer = Printer::new(format, context.paint, names);
-    let shown = if args.follow && !sources.is_empty() {
-        follow(&sources, args, &printer)
-    } else {
-        print_all(&sources, args, &printer)
-    };
-    shown?;
+    match &services {
+        Some(services) if waits => follow(sources, args, &printer, Some(services))?,
+        Some(_) if args.follow && !sources.is_empty() => follow(sources, args, &printer, None)?,
+        Some(_) | None => print_all(&sources, args, &printer)?,
+    }
     Ok(ExitCode::of_all(failures.iter().map(|failure| failure.code)))
+}
+
+/// Whether services that come later are asked for as well.
+fn takes_newcomers(selectors: &[String]) -> Result<bool> {
+    let patterns = selectors.iter().map(|word| Ok(Selector::parse(word)?.is_pattern()));
+    let patterns: Vec<bool> = patterns.collect::<Result<_>>()?;
+    Ok(patterns.is_empty() || patterns.contains(&true))
+}
+
+/// What is asked for, of the services that there are now, and the words that select nothing.
+fn find(services: Option<&Services>, args: &LogsArgs) -> Result<(Vec<Source>, Vec<CliError>)> {
+    let (targets, failures) = if args.selectors.is_empty() {
+        let all = services.map(all).transpose()?.unwrap_or_default();
+        (all.into_iter().map(whole).collect(), Vec::new())
+    } else {
+        let chosen = choose(services, &args.selectors)?;
+        (chosen.targets, chosen.failures)
+    };
+    let sources = targets.iter().flat_map(|target: &Target| sources(target, args)).collect();
+    Ok((sources, failures))
 }
 
 fn whole(service: Service) -> Target {
@@ -160,8 +178,9 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// Prints what is there, then what comes, until we are interrupted or the reader of our output goes away.
-fn follow(sources: &[Source], args: &LogsArgs, printer: &Printer) -> Result<()> {
+/// Prints what is there, then what comes, until we are interrupted or the reader of our output goes away. With
+/// `newcomers`, what is asked for of services that are made there later is shown too.
+fn follow(mut sources: Vec<Source>, args: &LogsArgs, printer: &Printer, newcomers: Option<&Services>) -> Result<()> {
     let start = match args.records {
         None => Start::Last(DEFAULT_RECORDS),
         Some(RecordCount::Last(records)) => Start::Last(records),
@@ -171,11 +190,25 @@ fn follow(sources: &[Source], args: &LogsArgs, printer: &Printer) -> Result<()> 
     let end = EndOfFollowing::new().map_err(failed)?;
     let mut followers = Followers::new().map_err(failed)?;
     end.poller.add(followers.as_fd(), FOLLOWERS, Interest::READ).map_err(failed)?;
-    for source in sources {
+    let births = newcomers.map(Births::watch).transpose().map_err(failed)?;
+    if let Some(births) = &births {
+        end.poller.add(births.watcher.as_fd(), BIRTHS, Interest::READ).map_err(failed)?;
+    }
+    for source in &sources {
         followers.add(&source.log, source.filter.clone(), start);
     }
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     loop {
+        if let Some(births) = &births
+            && births.happened().map_err(failed)?
+        {
+            for source in find(newcomers, args)?.0 {
+                if !sources.contains(&source) {
+                    followers.add(&source.log, source.filter.clone(), Start::Beginning);
+                    sources.push(source);
+                }
+            }
+        }
         let mut records = followers.poll(Moment::now()).map_err(failed)?;
         records.sort_by_key(|(_, record)| record.order);
         for (at, record) in &records {
@@ -190,10 +223,29 @@ fn follow(sources: &[Source], args: &LogsArgs, printer: &Printer) -> Result<()> 
     }
 }
 
-/// The key of what comes from the logs, the signals that end us, and our output.
+/// Tells of services that are made.
+struct Births {
+    watcher: Watcher,
+}
+
+impl Births {
+    fn watch(services: &Services) -> io::Result<Self> {
+        let watcher = Watcher::new()?;
+        watcher.add(&services.home().join(layout::SERVICES), Kinds::CREATE.or(Kinds::MOVED_TO))?;
+        Ok(Self { watcher })
+    }
+
+    /// Whether there was one since the last call.
+    fn happened(&self) -> io::Result<bool> {
+        self.watcher.read().map(|events| !events.is_empty())
+    }
+}
+
+/// The keys of what comes from the logs, the signals that end us, our output, and services that are made.
 const FOLLOWERS: u64 = 0;
 const SIGNALS: u64 = 1;
 const OUTPUT: u64 = 2;
+const BIRTHS: u64 = 3;
 
 /// Waits for more to print, or for a reason to end.
 struct EndOfFollowing {
@@ -216,6 +268,6 @@ impl EndOfFollowing {
     fn wait(&self, deadline: Option<Duration>) -> io::Result<bool> {
         let mut events = Vec::new();
         self.poller.wait(&mut events, deadline.map(|deadline| deadline.saturating_sub(Moment::now().boottime)))?;
-        Ok(events.iter().any(|event| event.key != FOLLOWERS))
+        Ok(events.iter().any(|event| matches!(event.key, SIGNALS | OUTPUT)))
     }
 }
