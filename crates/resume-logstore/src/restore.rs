@@ -42,7 +42,7 @@ pub(crate) fn restore(folder: &Folder) -> io::Result<Restored> {
     for found in listing.segments.iter().rev().filter(|found| found.index) {
         let survey = Survey::of(folder, found.number)?;
         if listing.live() == Some(found.number) {
-            restored.live = survey.go_on(folder, found.number);
+            restored.live = survey.go_on(folder, found.number)?;
         }
         if restored.live.is_some() {
             restored.sources = survey.in_line.iter().map(|source| SourceState::within_a_line(*source)).collect();
@@ -146,9 +146,11 @@ impl Survey {
     }
 
     /// Opens the live segment for more, if its two files are whole and agree.
-    fn go_on(&self, folder: &Folder, number: u64) -> Option<Live> {
-        let agree = self.whole && folder.size(LIVE) == self.text_len;
-        let chain = self.chain.filter(|_| agree)?;
-        Live::resume(folder, number, self.index_len, self.text_len, chain).ok()
+    fn go_on(&self, folder: &Folder, number: u64) -> io::Result<Option<Live>> {
+        let agree = self.whole && folder.exists(LIVE) && folder.size(LIVE) == self.text_len;
+        match self.chain.filter(|_| agree) {
+            Some(chain) => Live::resume(folder, number, self.index_len, self.text_len, chain).map(Some),
+            None => Ok(None),
+        }
     }
 }

@@ -60,43 +60,46 @@ pub(crate) enum Until {
 impl Segment {
     /// Opens a segment; none if it was deleted meanwhile. `record` is the number to go on with if it does not know.
     pub(crate) fn open(folder: &Folder, found: Found, record: u64) -> io::Result<Option<Self>> {
-        let (index, text) = (index_name(found.number), text_name(found.number));
-        let index_file = folder.read(&index)?;
-        let has_index = index_file.is_some();
-        let mut text_file = folder.read(&text)?;
-        let mut closed = text_file.is_some() || !has_index;
-        if !closed {
-            let live = folder.read(LIVE)?;
-            // What we opened is this segment's if that is live still, now that it is open. If it was closed meanwhile,
-            // its text has its number, or is deleted; and then its index is deleted, too, and was so before.
-            text_file = folder.read(&text)?;
-            closed = text_file.is_some();
-            if !closed {
-                let is_last = folder.list()?.live() == Some(found.number);
-                if !folder.exists(&index) {
-                    return Ok(None);
-                }
-                text_file = live.filter(|_| is_last);
-                closed = !is_last;
-            }
-        }
-        if !has_index && text_file.is_none() {
+        let index = folder.read(&index_name(found.number))?;
+        let mut segment = Self {
+            number: found.number,
+            closed: index.is_none(),
+            cursor: index.map(Cursor::new),
+            text: None,
+            at: 0,
+            opened_len: 0,
+            text_len: 0,
+            record,
+            ended: false,
+        };
+        if !segment.find_text(folder)? {
             return Ok(None);
         }
-        let opened_len = text_file.as_ref().map_or(Ok(0), length)?;
-        let mut cursor = index_file.map(Cursor::new);
-        let header = cursor.as_mut().map_or(Ok(None), Cursor::header)?;
-        Ok(Some(Self {
-            number: found.number,
-            cursor,
-            text: text_file,
-            at: 0,
-            opened_len,
-            text_len: opened_len,
-            record: header.map_or(record, |header| header.first_record),
-            closed,
-            ended: false,
-        }))
+        segment.opened_len = segment.text_len;
+        if let Some(header) = segment.cursor.as_mut().map_or(Ok(None), Cursor::header)? {
+            segment.record = header.first_record;
+        }
+        Ok(Some(segment))
+    }
+
+    /// Opens the text, if it is there already; false if the segment was deleted.
+    fn find_text(&mut self, folder: &Folder) -> io::Result<bool> {
+        let name = text_name(self.number);
+        let live = folder.read(LIVE)?;
+        // The live text that we opened is this segment's if that is live still, now that it is open. If it was closed
+        // meanwhile, its text has its number, or is deleted; and then its index is deleted, too, and was so before.
+        self.text = folder.read(&name)?;
+        if self.text.is_some() {
+            self.closed = true;
+        } else if !self.closed {
+            self.closed = folder.list()?.live() != Some(self.number);
+            if !folder.exists(&index_name(self.number)) {
+                return Ok(false);
+            }
+            self.text = live.filter(|_| !self.closed);
+        }
+        self.text_len = self.text.as_ref().map_or(Ok(0), length)?;
+        Ok(self.text.is_some() || self.cursor.is_some())
     }
 
     /// When the segment was begun; none if that cannot be read.
@@ -135,7 +138,7 @@ impl Segment {
                 Next::Entry(_) => Some(0),
                 Next::Nothing | Next::Damaged => None,
             };
-            let there = length.map_or(Ok(false), |length| self.is_there(length))?;
+            let there = length.map_or(Ok(false), |length| self.is_there(folder, length))?;
             match length {
                 Some(length) if there || self.closed || until != Until::Ever => return Ok(self.pass(length)),
                 Some(_) | None if self.was_closed_meanwhile(folder)? => {}
@@ -159,10 +162,15 @@ impl Segment {
     }
 
     /// Whether so many bytes of text are there.
-    fn is_there(&mut self, length: u64) -> io::Result<bool> {
+    fn is_there(&mut self, folder: Option<&Folder>, length: u64) -> io::Result<bool> {
         let end = self.at.saturating_add(length);
         if end > self.text_len {
-            self.text_len = self.text.as_ref().map_or(Ok(0), crate::segment::length)?;
+            match (&self.text, folder) {
+                (Some(text), _) => self.text_len = self::length(text)?,
+                // A writer makes the index first: when we opened it, there may have been no text.
+                (None, Some(folder)) if !self.closed => drop(self.find_text(folder)?),
+                (None, _) => {}
+            }
         }
         Ok(end <= self.text_len)
     }

@@ -60,6 +60,8 @@ pub(crate) struct Closed {
 pub struct Writer {
     path: PathBuf,
     folder: Folder,
+    /// Whether what was there before has been looked at. As long as it cannot be, nothing is begun beside it.
+    restored: bool,
     limits: Limits,
     /// None if it could not be begun yet; each write tries again.
     live: Option<Live>,
@@ -82,32 +84,26 @@ impl Writer {
     ///
     /// A full disk is no error: what cannot be written is dropped and counted until it can be.
     pub fn open(dir: &Path, retention: Retention, now: Moment) -> Result<Self, OpenError> {
-        let failed = |source| OpenError::Io { path: dir.to_owned(), source };
-        let folder = Folder::create(dir).map_err(failed)?;
-        let restored = restore(&folder).map_err(failed)?;
+        let folder = Folder::create(dir).map_err(|source| OpenError::Io { path: dir.to_owned(), source })?;
         let mut writer = Self {
             path: dir.to_owned(),
             folder,
+            restored: false,
             limits: Limits::from(retention),
-            live: restored.live,
-            closed_bytes: restored.closed.iter().map(|closed| closed.bytes).sum(),
-            closed: restored.closed,
-            next_segment: restored.next_segment,
-            next_record: restored.next_record,
-            runs: restored.runs,
-            sources: restored.sources,
+            live: None,
+            closed: VecDeque::new(),
+            closed_bytes: 0,
+            next_segment: 1,
+            next_record: 0,
+            runs: Vec::new(),
+            sources: Vec::new(),
             marks: Marks::default(),
             failure: None,
             dropped_notes: Dropped::default(),
             checked_at: now.boottime,
             stats: Stats::default(),
         };
-        if writer.live.is_some() {
-            let runs = writer.known();
-            writer.add(now, Kind::Opened { runs });
-        } else {
-            writer.begin(now);
-        }
+        writer.begin(now);
         writer.make_room(0);
         Ok(writer)
     }
@@ -355,7 +351,10 @@ impl Writer {
         let written = live.write(entry, text);
         match written {
             Ok(()) => {
-                self.failure = None;
+                // An account of what was dropped is small, and says nothing about room for more.
+                if !matches!(entry.kind, Kind::Dropped { .. }) {
+                    self.failure = None;
+                }
                 true
             }
             Err(error) => {
@@ -418,7 +417,19 @@ impl Writer {
         self.closed_bytes += bytes;
     }
 
+    /// Goes on with the live segment that is there, or begins one.
     fn begin(&mut self, now: Moment) {
+        if !self.restored {
+            match self.restore() {
+                Ok(()) if self.live.is_some() => {
+                    let runs = self.known();
+                    self.put(now, &Entry { micros: now.wall_micros, kind: Kind::Opened { runs } }, [&[], &[]]);
+                    return;
+                }
+                Ok(()) => {}
+                Err(error) => return self.fail(&error),
+            }
+        }
         let begun = self.set_live_text_aside().and_then(|()| {
             let header =
                 Header { segment: self.next_segment, first_record: self.next_record, base_micros: now.wall_micros };
@@ -435,6 +446,27 @@ impl Writer {
                 self.fail(&error);
             }
         }
+    }
+
+    fn restore(&mut self) -> io::Result<()> {
+        let restored = restore(&self.folder)?;
+        self.live = restored.live;
+        self.closed_bytes = restored.closed.iter().map(|closed| closed.bytes).sum();
+        self.closed = restored.closed;
+        self.next_segment = restored.next_segment;
+        self.next_record = restored.next_record;
+        for (instance, run) in restored.runs {
+            self.know_run(instance, run);
+        }
+        for source in restored.sources {
+            let stream = (source.source.instance, source.source.stream);
+            // A stream that has lost output since then is not within that line any more.
+            if self.sources.iter().all(|known| (known.source.instance, known.source.stream) != stream) {
+                self.sources.push(source);
+            }
+        }
+        self.restored = true;
+        Ok(())
     }
 
     /// A live text that is in the way, because somebody put it there or a crash left it, becomes a segment of its own.

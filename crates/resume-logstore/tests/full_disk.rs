@@ -61,13 +61,23 @@ fn texts(log: &Path) -> Vec<(RecordStream, String)> {
     records.into_iter().map(|record| (record.stream, String::from_utf8(record.text).unwrap())).collect()
 }
 
+/// The records and bytes that the log itself says were dropped.
+fn accounted(found: &[(RecordStream, String)]) -> (u64, u64) {
+    let mut sum = (0, 0);
+    for (_, text) in found.iter().filter(|(_, text)| text.starts_with("dropped ") && !text.contains("of resume:")) {
+        let numbers: Vec<u64> =
+            text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
+        sum = (sum.0 + numbers[0], sum.1 + numbers[1]);
+    }
+    sum
+}
+
 #[test]
 fn what_a_full_disk_does_not_take_is_dropped_whole_and_accounted_for() {
     on_a_small_disk("what_a_full_disk_does_not_take_is_dropped_whole_and_accounted_for", |disk| {
         let log = disk.join("log");
         let mut writer = Writer::open(&log, Retention::default(), moment(0)).unwrap();
         writer.append(moment(0), OUT, b"before\n");
-        writer.append(moment(1), ERR, b"Error: torn\n    at a (a.js:1:1)\n");
         fill(disk);
         // The file's last page has some room left.
         let line = [b'y'; 99].iter().copied().chain([b'\n']).collect::<Vec<_>>();
@@ -79,30 +89,55 @@ fn what_a_full_disk_does_not_take_is_dropped_whole_and_accounted_for() {
         assert!(writer.problem().unwrap().contains("No space left on device"), "{:?}", writer.problem());
         let dropped = writer.stats();
         assert_eq!((dropped.dropped_records, dropped.dropped_bytes), (1, 100));
-        writer.append(moment(3), ERR, b"    at b (a.js:2:1)\nnext\n");
+        // Now that page is filled as well, so that nothing at all fits.
+        let mut small = 0;
+        while small == 0 || writer.problem().is_none() {
+            writer.append(moment(2), ERR, b"\n");
+            small += 1;
+        }
+        writer.append(moment(3), ERR, b"next\n");
         writer.append(moment(4), OUT, b"  continues what was dropped\nlost\n");
         writer.note(moment(5), Some((0, 1)), "lost");
-        assert!(texts(&log).iter().all(|(stream, _)| *stream != RecordStream::Resume));
         make_room(disk);
         writer.append(moment(6), OUT, b"  still of what was dropped\nafter\n");
         assert_eq!(writer.problem(), None);
+        let stats = writer.stats();
+        assert_eq!(stats.dropped_records, 4, "the long line, an empty one, `next` and `lost`");
         let found = texts(&log);
-        let (Some(account), kept) = (found.iter().find(|(stream, _)| *stream == RecordStream::Resume), found.len()) else {
-            panic!("{found:?}");
-        };
-        assert_eq!(account.1, "dropped 2 records (162 bytes) of stdout: no space left on the device");
-        assert_eq!(kept, 1 + 1 + (written - 1) + 3 + 1, "{found:?}");
+        assert_eq!(accounted(&found), (stats.dropped_records, stats.dropped_bytes), "{found:?}");
+        let kept: Vec<_> = found.iter().filter(|(stream, _)| *stream != RecordStream::Resume).collect();
+        assert_eq!(kept.len(), 1 + (written - 1) + (small - 1) + 1, "{found:?}");
         assert_eq!(found.last().unwrap().1, "after");
-        let records = records(&log, &Filter::default(), None);
-        let torn = records.iter().find(|record| record.text.starts_with(b"Error: torn")).unwrap();
-        assert!(torn.truncated && torn.text.ends_with(b"(a.js:1:1)"));
         let text = fs::read(log.join("current.log")).unwrap();
-        assert!(text.ends_with(b"yyy\nafter\n"), "what was dropped left something behind");
+        let expected = [b"before\n".to_vec(), line.repeat(written - 1), b"\n".repeat(small - 1), b"after\n".to_vec()];
+        assert!(text == expected.concat(), "what was dropped left something behind");
         drop(writer);
         let mut writer = Writer::open(&log, Retention::default(), moment(7)).unwrap();
         writer.append(moment(7), OUT, b"of another writer\n");
         assert_eq!(texts(&log).last().unwrap().1, "of another writer");
         assert_eq!(fs::read_dir(&log).unwrap().count(), 2, "the files agreed, so nothing had to be begun anew");
+    });
+}
+
+#[test]
+fn a_record_that_loses_its_end_is_named() {
+    on_a_small_disk("a_record_that_loses_its_end_is_named", |disk| {
+        let log = disk.join("log");
+        let mut writer = Writer::open(&log, Retention::default(), moment(0)).unwrap();
+        writer.append(moment(0), OUT, b"before\n");
+        fill(disk);
+        writer.append(moment(1), ERR, b"Error: torn\n    at a (a.js:1:1)\n");
+        while writer.problem().is_none() {
+            writer.append(moment(2), ERR, format!("    {:0200}\n", 0).as_bytes());
+        }
+        make_room(disk);
+        writer.append(moment(3), ERR, b"    at b (a.js:2:1)\nafter\n");
+        writer.append(moment(4), OUT, b"and after\n");
+        let found = records(&log, &Filter::default(), None);
+        let torn: Vec<_> = found.iter().filter(|record| record.truncated).collect();
+        assert!(torn.len() == 1 && torn[0].text.starts_with(b"Error: torn\n    at a (a.js:1:1)"), "{torn:?}");
+        assert!(!torn[0].text.ends_with(b"(a.js:2:1)"));
+        assert_eq!(found.iter().filter(|record| record.stream == RecordStream::Stderr).count(), 2);
     });
 }
 
@@ -134,11 +169,14 @@ fn rotation_on_a_full_disk_loses_no_more_than_what_was_dropped() {
                 fs::remove_file(log.join("00000001.log")).unwrap();
             }
         }
+        fs::remove_file(log.join("00000002.log")).unwrap();
+        writer.append(moment(5000), OUT, format!("{:099}\n", 5000).as_bytes());
         let stats = writer.stats();
         let found = texts(&log);
         let kept = found.iter().filter(|(stream, _)| *stream != RecordStream::Resume).count() as u64;
-        assert!(stats.dropped_records > 0 && kept > 500, "{stats:?}, {kept}");
-        assert_eq!(stats.records + stats.dropped_records, 5000);
+        assert!(stats.dropped_records > 0 && kept > 0, "{stats:?}, {kept}");
+        assert_eq!(accounted(&found), (stats.dropped_records, stats.dropped_bytes));
+        assert_eq!(stats.records + stats.dropped_records, 5001);
         for (stream, text) in &found {
             assert!(*stream == RecordStream::Resume || text.len() == 99, "{text}");
         }

@@ -199,19 +199,19 @@ fn follow_goes_on_over_a_restart() {
 #[test]
 fn follow_begins_with_as_many_records_as_asked_for() {
     let sandbox = sandbox();
-    let mut channel = sandbox.channel();
-    let words = [sandbox.helper(), "print", "3", "trap", channel.path(), "out", "new", "hold"];
-    let pid = sandbox.start("web", &words);
-    channel.expect_pid("ready");
-    sandbox.record_with("web", "line 3");
-    let mut none = sandbox.spawn(["logs", "web", "-f", "-n", "0", "--stream", "stdout", "--output", "raw"]);
-    let mut one = sandbox.spawn(["logs", "web", "-f", "-n", "1", "--stream", "stdout", "--output", "raw"]);
-    assert_eq!(one.line().as_deref(), Some("line 3"));
-    // One that shows nothing yet gives no sign of being there; the other, which was started later, stands for it.
-    signal(pid, crate::USR1);
-    channel.expect("SIGUSR1");
-    assert_eq!(one.line().as_deref(), Some("new"));
-    assert_eq!(none.line().as_deref(), Some("new"));
+    let script = "i=0; while :; do i=$((i + 1)); echo tick $i; sleep 0.05; done";
+    sandbox.start("web", &["sh", "-c", script]);
+    let number = |tick: &str| tick.strip_prefix("tick ").unwrap().parse().unwrap();
+    let first_of = |count: &str| -> u32 {
+        let words = ["logs", "web", "-f", "-n", count, "--stream", "stdout", "--output", "raw"];
+        number(&sandbox.spawn(words).line().unwrap())
+    };
+    sandbox.record_with("web", "tick 10");
+    assert_eq!(first_of("all"), 1);
+    // None of those that were there already.
+    assert!(first_of("0") > 10);
+    let last: u32 = number(sandbox.texts("web", "stdout").last().unwrap());
+    assert!(first_of("3") > last - 3);
 }
 
 #[test]

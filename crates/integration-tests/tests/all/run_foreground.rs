@@ -165,17 +165,16 @@ fn it_restarts_what_dies() {
 #[test]
 fn a_bare_program_is_run() {
     let sandbox = sandbox();
-    sandbox.script("hello.sh", "#!/bin/sh\necho \"hello $1\"\nexit 3\n");
-    sandbox.write("world.sh", "echo world\nexit 4\n");
-    // It is restarted again and again, so it is ended from elsewhere.
+    sandbox.script("hello.sh", "#!/bin/sh\necho \"hello $1\"\nexec sleep 600\n");
+    sandbox.write("world.sh", "echo world\nexec sleep 600\n");
     let mut bare = sandbox.spawn(["./hello.sh", "you"]);
     bare.line_with("hello you");
     sandbox.resume(["stop", "hello"]).success();
-    bare.outcome().code(3);
+    bare.outcome().code(128 + TERM);
     let mut file = sandbox.spawn(["world.sh"]);
     file.line_with("world");
     sandbox.resume(["stop", "world"]).success();
-    file.outcome().code(4);
+    file.outcome().code(128 + TERM);
     assert_eq!(sandbox.service("hello")["command"], json!(["./hello.sh", "you"]));
 }
 
