@@ -58,7 +58,7 @@ fn spawn_error(transient: bool) -> SpawnError {
 fn spec(policy: u8) -> Spec {
     let policy = ["always", "on-failure", "never"][usize::from(policy % 3)];
     let text = format!(
-        r#"{{"version":1,"name":"web","desired":"up","command":["x"],"cwd":"/","environment":[],"restart":{{"policy":"{policy}"}}}}"#
+        r#"{{"version":1,"name":"web","desired":"up","command":["x"],"cwd":"/","environment":[],"restart":{{"on":"{policy}"}}}}"#
     );
     Spec::parse(text.as_bytes()).expect("it is a spec")
 }

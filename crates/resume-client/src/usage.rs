@@ -15,6 +15,8 @@ use crate::discover::Service;
 pub struct Usage {
     /// Of one CPU, over the present run.
     pub cpu_percent: f64,
+    /// The CPU time that it has had in all, of which the difference of two looks is the present moment's.
+    pub cpu_time: Duration,
     /// Resident memory, in bytes; pages that processes share count for each.
     pub memory_bytes: u64,
 }
@@ -109,7 +111,9 @@ impl Meter<'_> {
             ticks = ticks.saturating_add(info.cpu_ticks).saturating_add(info.cpu_ticks_of_dead_children);
             memory_bytes = memory_bytes.saturating_add(info.memory_bytes);
         }
-        Usage { cpu_percent: percent(ticks, self.ticks_per_second, age), memory_bytes }
+        let micros = u128::from(ticks) * 1_000_000 / u128::from(self.ticks_per_second.max(1));
+        let cpu_time = Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
+        Usage { cpu_percent: percent(ticks, self.ticks_per_second, age), cpu_time, memory_bytes }
     }
 }
 

@@ -15,8 +15,7 @@ fn main() -> io::Result<()> {
     let mut arguments = env::args().skip(1);
     let dir = arguments.next().ok_or_else(|| io::Error::other("usage: ingest DIR [MAX_BYTES]"))?;
     let max_bytes = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1 << 40);
-    let mut writer =
-        Writer::open(Path::new(&dir), Retention { max_bytes }, Moment::now()).map_err(io::Error::other)?;
+    let mut writer = Writer::open(Path::new(&dir), Retention { max_bytes }, Moment::now()).map_err(io::Error::other)?;
     let source = Source { instance: 0, run: 1, stream: Stream::Stdout };
     let mut stdin = io::stdin().lock();
     let mut buffer = vec![0; 64 << 10];

@@ -62,10 +62,10 @@ impl Cursor {
     /// Looks at the next entry, reading on if need be. It stays the next until [`Cursor::take`].
     pub(crate) fn peek(&mut self) -> io::Result<Next<'_>> {
         if self.next.is_none() {
-            let Some(chain) = self.read_header()? else { return self.end() };
+            let Some(chain) = self.read_header()? else { return Ok(self.end()) };
             match self.decode(|bytes, offset| decode(bytes, offset, chain))? {
                 Some(next) => self.next = Some(next),
-                None => return self.end(),
+                None => return Ok(self.end()),
             }
         }
         Ok(self.next.as_ref().map_or(Next::Nothing, |next| Next::Entry(&next.0)))
@@ -109,22 +109,21 @@ impl Cursor {
         loop {
             match decode(&self.buffer[self.used..], self.offset) {
                 Decoded::Whole(whole) => return Ok(Some(whole)),
-                Decoded::Corrupt => return Ok(None),
                 Decoded::Incomplete if self.fill()? => {}
-                Decoded::Incomplete => return Ok(None),
+                Decoded::Incomplete | Decoded::Corrupt => return Ok(None),
             }
         }
     }
 
     /// Says why there is nothing whole: because the file ends, or because of what stands in it.
-    fn end(&mut self) -> io::Result<Next<'static>> {
+    fn end(&mut self) -> Next<'static> {
         let rest = &self.buffer[self.used..];
         let damaged = match self.header {
             None => matches!(Header::decode(rest), Decoded::Corrupt),
             Some((_, chain)) => matches!(decode(rest, self.offset, chain), Decoded::Corrupt),
         };
         self.forget();
-        Ok(if damaged { Next::Damaged } else { Next::Nothing })
+        if damaged { Next::Damaged } else { Next::Nothing }
     }
 
     /// Reads on; false at the end of the file.

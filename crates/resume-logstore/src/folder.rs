@@ -179,7 +179,9 @@ mod tests {
             assert_eq!(parse(&text_name(number)), Some((number, true)));
             assert_eq!(parse(&index_name(number)), Some((number, false)));
         }
-        for name in ["current.log", "0.idx", "00000000.log", "000000001.log", "1.log", "+0000001.log", "00000001.log.zst"] {
+        for name in
+            ["current.log", "0.idx", "00000000.log", "000000001.log", "1.log", "+0000001.log", "00000001.log.zst"]
+        {
             assert_eq!(parse(name), None, "{name}");
         }
     }

@@ -69,7 +69,11 @@ impl Header {
     /// Reads a header and its length, which a later version may have made greater.
     pub(crate) fn decode(bytes: &[u8]) -> Decoded<(Self, usize)> {
         let Some(fixed) = bytes.first_chunk::<HEADER_LEN>() else {
-            return if MAGIC.starts_with(&bytes[..bytes.len().min(8)]) { Decoded::Incomplete } else { Decoded::Corrupt };
+            return if MAGIC.starts_with(&bytes[..bytes.len().min(8)]) {
+                Decoded::Incomplete
+            } else {
+                Decoded::Corrupt
+            };
         };
         let number = |at: usize| fixed[at..at + 8].iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte));
         let length = usize::from(u16::from_le_bytes([fixed[10], fixed[11]]));
@@ -245,22 +249,22 @@ impl Marks {
     }
 
     /// Whether each of the lines, in order, starts a record; without end. For a reader.
-    pub(crate) fn iter(&self) -> MarkIter<'_> {
-        let mut iter = MarkIter { counts: &self.counts, starts: true, left: 0 };
-        iter.left = iter.count();
-        iter
+    pub(crate) fn read(&self) -> MarkReader<'_> {
+        let mut reader = MarkReader { counts: &self.counts, starts: true, left: 0 };
+        reader.left = reader.count();
+        reader
     }
 }
 
 /// Goes through [`Marks`].
 #[derive(Debug)]
-pub(crate) struct MarkIter<'a> {
+pub(crate) struct MarkReader<'a> {
     counts: &'a [u8],
     starts: bool,
     left: u64,
 }
 
-impl MarkIter<'_> {
+impl MarkReader<'_> {
     fn count(&mut self) -> u64 {
         take(&mut self.counts).unwrap_or(u64::MAX)
     }

@@ -11,12 +11,17 @@ fn the_check_is_the_crc_that_the_documentation_names() {
 fn an_index_stays_what_it_is() {
     // The bytes of version 1, kept here so that no change of the code can change them unseen.
     let header = Header { segment: 3, first_record: 1000, base_micros: 1_795_359_845_000_000 };
-    assert_eq!(hex(&header.encode()), "9352534d4944580a01002800f39e00000300000000000000e8030000000000004023cec9de600600");
+    assert_eq!(
+        hex(&header.encode()),
+        "9352534d4944580a01002800f39e00000300000000000000e8030000000000004023cec9de600600"
+    );
     let mut chain = Chain::new(&header);
     let mut bytes = Vec::new();
     let source = Source { instance: 1, run: 300, stream: Stream::Stderr };
     let mut marks = Marks::default();
-    [true, true, false, true].into_iter().for_each(|starts| marks.push(starts, 1));
+    for starts in [true, true, false, true] {
+        marks.push(starts, 1);
+    }
     for kind in [
         Kind::Opened { runs: vec![Known { instance: 1, run: 7, in_line: [true, false] }] },
         Kind::Batch(Batch { source, length: 80, starts: 3, open_line: true, marks }),
@@ -46,18 +51,21 @@ fn sources() -> impl Strategy<Value = Source> {
 }
 
 fn knowns() -> impl Strategy<Value = Known> {
-    (any::<u32>(), any::<u64>(), any::<[bool; 2]>()).prop_map(|(instance, run, in_line)| Known { instance, run, in_line })
+    (any::<u32>(), any::<u64>(), any::<[bool; 2]>()).prop_map(|(instance, run, in_line)| Known {
+        instance,
+        run,
+        in_line,
+    })
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
     let batch = (sources(), any::<u64>(), any::<u64>(), any::<bool>(), prop::collection::vec(any::<bool>(), 0..40));
     prop_oneof![
         batch.prop_map(|(source, length, starts, open_line, lines)| {
-            let mut marks = Marks::default();
-            lines.into_iter().for_each(|starts| marks.push(starts, 1));
-            Kind::Batch(Batch { source, length, starts, open_line, marks: written(&marks) })
+            Kind::Batch(Batch { source, length, starts, open_line, marks: marked(&lines) })
         }),
-        (prop::option::of((any::<u32>(), any::<u64>())), ".{0,40}").prop_map(|(about, text)| Kind::Note { about, text }),
+        (prop::option::of((any::<u32>(), any::<u64>())), ".{0,40}")
+            .prop_map(|(about, text)| Kind::Note { about, text }),
         (prop::option::of(sources()), any::<u64>(), any::<u64>(), any::<u8>(), any::<bool>()).prop_map(
             |(source, records, bytes, cause, torn)| {
                 Kind::Dropped { source, records, bytes, cause: Cause::from_code(cause), torn }
@@ -68,9 +76,13 @@ fn kinds() -> impl Strategy<Value = Kind> {
     ]
 }
 
-/// Marks as they are read, without what a writer keeps beside them.
-fn written(marks: &Marks) -> Marks {
-    Marks { counts: marks.counts.clone(), ..Marks::default() }
+/// The marks of some lines as they are read, without what a writer keeps beside them.
+fn marked(lines: &[bool]) -> Marks {
+    let mut marks = Marks::default();
+    for starts in lines {
+        marks.push(*starts, 1);
+    }
+    Marks { counts: marks.counts, ..Marks::default() }
 }
 
 fn entries() -> impl Strategy<Value = Vec<Entry>> {
@@ -152,10 +164,8 @@ proptest! {
 
     #[test]
     fn marks_say_what_was_marked(lines in prop::collection::vec(any::<bool>(), 0..300)) {
-        let mut marks = Marks::default();
-        lines.iter().for_each(|starts| marks.push(*starts, 1));
-        let written = written(&marks);
-        let mut found = written.iter();
+        let marks = marked(&lines);
+        let mut found = marks.read();
         for starts in lines {
             prop_assert_eq!(found.next(), starts);
         }

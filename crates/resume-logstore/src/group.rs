@@ -7,7 +7,7 @@ use std::io::{self, Read};
 
 use resume_core::layout::Stream;
 
-use crate::format::{Batch, Entry, Kind, MarkIter};
+use crate::format::{Batch, Entry, Kind, MarkReader};
 use crate::segment::{CHUNK, Text, Unindexed};
 use crate::select::Selection;
 use crate::source::{RECORD_LIMIT, SILENCE_MICROS};
@@ -117,7 +117,7 @@ impl<O: Output> Grouper<O> {
         let at = self.view(None);
         let mut lines = Unindexed::default();
         while let Some((bytes, marks, _)) = lines.next(&mut text)? {
-            self.pieces(at, bytes, &mut true, &mut marks.iter(), &mut { number })?;
+            self.pieces(at, bytes, &mut true, &mut marks.read(), &mut { number })?;
         }
         self.close(at, false);
         Ok(())
@@ -169,7 +169,7 @@ impl<O: Output> Grouper<O> {
         } else {
             let mut chunk = std::mem::take(&mut self.chunk);
             chunk.resize(CHUNK, 0);
-            let (mut marks, mut begins) = (batch.marks.iter(), true);
+            let (mut marks, mut begins) = (batch.marks.read(), true);
             let result = loop {
                 match text.read(&mut chunk) {
                     Ok(0) => break Ok(()),
@@ -196,7 +196,7 @@ impl<O: Output> Grouper<O> {
         at: usize,
         text: &[u8],
         begins: &mut bool,
-        marks: &mut MarkIter<'_>,
+        marks: &mut MarkReader<'_>,
         number: &mut u64,
     ) -> io::Result<()> {
         let mut rest = text;

@@ -57,7 +57,13 @@ impl Live {
     }
 
     /// Goes on with a segment whose files are whole and in agreement.
-    pub(crate) fn resume(folder: &Folder, number: u64, index_len: u64, text_len: u64, chain: Chain) -> io::Result<Self> {
+    pub(crate) fn resume(
+        folder: &Folder,
+        number: u64,
+        index_len: u64,
+        text_len: u64,
+        chain: Chain,
+    ) -> io::Result<Self> {
         let index = folder.append(&index_name(number))?;
         let text = folder.append(LIVE)?;
         Ok(Self { number, index, index_len, text, text_len, chain, scratch: Vec::new(), broken: false })

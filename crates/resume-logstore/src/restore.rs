@@ -8,13 +8,13 @@ use std::io;
 
 use resume_core::layout::Stream;
 
+use crate::Source;
 use crate::cursor::{Cursor, Next};
 use crate::folder::{Folder, LIVE, index_name, text_name};
 use crate::format::{Chain, Kind};
 use crate::live::Live;
 use crate::source::SourceState;
 use crate::writer::Closed;
-use crate::Source;
 
 /// How a writer begins.
 #[derive(Debug)]

@@ -57,7 +57,7 @@ impl Selection {
 fn starts_in_piece(batch: &Batch, mut text: Text<'_>) -> io::Result<u64> {
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut text, &mut bytes)?;
-    let mut marks = batch.marks.iter();
+    let mut marks = batch.marks.read();
     Ok(bytes.split_inclusive(|byte| *byte == b'\n').map(|_| u64::from(marks.next())).sum())
 }
 
@@ -101,12 +101,7 @@ pub(crate) fn since(folder: &Folder, listing: &Listing, selection: &Selection) -
     Ok(Place::default())
 }
 
-fn starts_in_segment(
-    folder: &Folder,
-    mut segment: Segment,
-    selection: &Selection,
-    until: Until,
-) -> io::Result<u64> {
+fn starts_in_segment(folder: &Folder, mut segment: Segment, selection: &Selection, until: Until) -> io::Result<u64> {
     let mut starts = 0;
     loop {
         starts += match segment.step(Some(folder), until)? {

@@ -36,14 +36,20 @@ pub(crate) struct SourceState {
     record_len: usize,
     /// Whether what comes belongs to a record that was dropped.
     skipping: bool,
-    /// Whether the last piece that was written ended within its line.
-    in_line_on_disk: bool,
-    /// The time of the last batch.
-    last_micros: u64,
-    /// Whether anything of this run was written.
-    pub(crate) wrote: bool,
+    on_disk: OnDisk,
     /// What could not be written and is not accounted for in the log yet.
     pub(crate) dropped: Dropped,
+}
+
+/// What was written of a run.
+#[derive(Clone, Copy, Debug, Default)]
+struct OnDisk {
+    /// The time of the last batch.
+    last_micros: u64,
+    /// Whether it ended within its line.
+    in_line: bool,
+    /// Whether there was any.
+    any: bool,
 }
 
 /// What could not be written.
@@ -91,24 +97,23 @@ impl SourceState {
             splitter: Splitter::default(),
             held: Held::default(),
             in_line: false,
-            in_line_on_disk: false,
             record_len: 0,
             skipping: false,
-            last_micros: 0,
-            wrote: false,
+            on_disk: OnDisk::default(),
             dropped: Dropped::default(),
         }
     }
 
     /// A stream that an earlier writer of the log left within a line.
     pub(crate) fn within_a_line(source: Source) -> Self {
-        Self { in_line: true, in_line_on_disk: true, wrote: true, ..Self::new(source) }
+        let on_disk = OnDisk { in_line: true, any: true, last_micros: 0 };
+        Self { in_line: true, on_disk, ..Self::new(source) }
     }
 
     /// Begins another run. What the last one left open must have been written.
     pub(crate) fn begin_run(&mut self, run: u64) {
         self.source.run = run;
-        self.wrote = false;
+        self.on_disk.any = false;
         self.close();
     }
 
@@ -116,14 +121,14 @@ impl SourceState {
     pub(crate) fn close(&mut self) {
         self.splitter.close();
         self.in_line = false;
-        self.in_line_on_disk = false;
+        self.on_disk.in_line = false;
         self.skipping = false;
         self.record_len = 0;
     }
 
     /// An entry of any source has been or will be written at this time, and a long silence ends with it.
     pub(crate) fn close_if_silent(&mut self, micros: u64) {
-        if !self.in_line && micros.abs_diff(self.last_micros) >= SILENCE_MICROS {
+        if !self.in_line && micros.abs_diff(self.on_disk.last_micros) >= SILENCE_MICROS {
             self.splitter.close();
             self.skipping = false;
         }
@@ -131,9 +136,7 @@ impl SourceState {
 
     /// A batch was written at this time, and ended within a line or not.
     pub(crate) fn written(&mut self, micros: u64, open_line: bool) {
-        self.last_micros = micros;
-        self.in_line_on_disk = open_line;
-        self.wrote = true;
+        self.on_disk = OnDisk { last_micros: micros, in_line: open_line, any: true };
     }
 
     /// A batch could not be written: neither can the rest of its last record be.
@@ -141,12 +144,17 @@ impl SourceState {
         self.dropped.torn |= self.dropped.bytes == 0 && !scan.first_starts;
         self.dropped.add(scan.starts, bytes, cause);
         self.skipping = true;
-        self.in_line_on_disk = false;
+        self.on_disk.in_line = false;
     }
 
     /// Whether the last piece that was written ended within its line, which may still go on.
     pub(crate) fn is_in_line_on_disk(&self) -> bool {
-        self.in_line_on_disk
+        self.on_disk.in_line
+    }
+
+    /// Whether anything of this run was written.
+    pub(crate) fn wrote(&self) -> bool {
+        self.on_disk.any
     }
 
     /// Keeps the unfinished line's bytes for later.
@@ -192,7 +200,12 @@ impl SourceState {
         if self.in_line && !text.is_empty() {
             // The rest of a line that was begun before: the splitter has seen its beginning.
             from = memchr::memchr(b'\n', text).map_or(text.len(), |at| at + 1);
-            if !self.piece(&text[..from], false, scan, marks) {
+            let within_batch = scan.end > 0;
+            if within_batch && self.record_len >= RECORD_LIMIT {
+                // A record starts here, and a batch can say so only of its beginning and of what follows a newline.
+                return false;
+            }
+            if !self.piece(&text[..from], false, within_batch, scan, marks) {
                 return false;
             }
         }
@@ -210,7 +223,7 @@ impl SourceState {
             if !line.is_empty() {
                 from += line.len();
                 let starts = self.splitter.line(line);
-                if !self.piece(line, starts, scan, marks) {
+                if !self.piece(line, starts, false, scan, marks) {
                     return false;
                 }
             }
@@ -229,9 +242,10 @@ impl SourceState {
         marks.push(true, plain.count as u64);
     }
 
-    /// Takes a line, or a part of one, into the batch. Returns false if the limit of a record cut it.
+    /// Takes a line, or a part of one, into the batch; `marked` says that the batch has a mark for it, because it has its
+    /// beginning. Returns false if the limit of a record cut it.
     #[inline]
-    fn piece(&mut self, piece: &[u8], starts: bool, scan: &mut Scan, marks: &mut Marks) -> bool {
+    fn piece(&mut self, piece: &[u8], starts: bool, marked: bool, scan: &mut Scan, marks: &mut Marks) -> bool {
         let starts = starts || self.record_len >= RECORD_LIMIT;
         if starts {
             self.record_len = 0;
@@ -246,7 +260,9 @@ impl SourceState {
         } else {
             scan.first_starts |= starts && scan.end == scan.skipped;
             scan.starts += u64::from(starts);
-            marks.push(starts, 1);
+            if !marked {
+                marks.push(starts, 1);
+            }
         }
         scan.end += length;
         length == piece.len()

@@ -4,17 +4,19 @@
 //! that two streams do not cut each other's lines in the text. Nothing that goes wrong here is the caller's to handle:
 //! what cannot be written is dropped in whole records, counted, and the count is written when that is possible again.
 
+mod segments;
+
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use resume_core::layout::Stream;
+use resume_core::record::LOOK;
 
-use crate::folder::{Folder, LIVE, index_name, text_name};
-use crate::format::{Batch, Cause, Entry, Header, Kind, Known, MAX_NOTE, Marks};
+use crate::folder::Folder;
+use crate::format::{Batch, Cause, Entry, Kind, Known, MAX_NOTE, Marks};
 use crate::live::Live;
-use crate::restore::restore;
 use crate::retention::Limits;
 use crate::source::{Dropped, Scan, SourceState};
 use crate::{Moment, Retention, Source};
@@ -138,7 +140,7 @@ impl Writer {
             let source = self.sources[at].source;
             if (source.instance, source.run) == (instance, run) {
                 self.write_held(now, at);
-                wrote |= self.sources[at].wrote;
+                wrote |= self.sources[at].wrote();
                 self.sources[at].close();
             }
         }
@@ -206,7 +208,8 @@ impl Writer {
 
     /// Finds the state of a source's stream; a new run ends what the one before it left open.
     fn source(&mut self, now: Moment, source: Source) -> usize {
-        let same = |known: &SourceState| (known.source.instance, known.source.stream) == (source.instance, source.stream);
+        let same =
+            |known: &SourceState| (known.source.instance, known.source.stream) == (source.instance, source.stream);
         let Some(at) = self.sources.iter().position(same) else {
             self.know_run(source.instance, source.run);
             self.sources.push(SourceState::new(source));
@@ -251,7 +254,12 @@ impl Writer {
         }
         let mut held = source.take_held();
         // The held line gets its end, so that it is looked at as one.
-        let first = if held.is_empty() { 0 } else { memchr::memchr(b'\n', chunk).map_or(0, |newline| newline + 1) };
+        let first = match memchr::memchr(b'\n', chunk) {
+            _ if held.is_empty() => 0,
+            Some(newline) => newline + 1,
+            // Or at least as much of it as it can be told by.
+            None => chunk.len().min(LOOK),
+        };
         held.extend_from_slice(&chunk[..first]);
         let end = if whole == 0 { chunk.len() } else { whole };
         self.write(now, at, [&held, &chunk[first..end]]);
@@ -276,8 +284,8 @@ impl Writer {
             let mut scan = Scan::default();
             self.marks.clear();
             let source = &mut self.sources[at];
-            let _ = source.scan(text[0], &mut scan, &mut self.marks)
-                && source.scan(text[1], &mut scan, &mut self.marks);
+            let _ =
+                source.scan(text[0], &mut scan, &mut self.marks) && source.scan(text[1], &mut scan, &mut self.marks);
             let (batch, rest) = cut(text, scan.end);
             let (_, batch) = cut(batch, scan.skipped);
             self.write_batch(now, at, batch, scan);
@@ -378,7 +386,7 @@ impl Writer {
             let Dropped { records, bytes, cause, torn } = self.sources[at].dropped;
             let source = Some(self.sources[at].source);
             if bytes > 0 && self.put_dropped(now, Kind::Dropped { source, records, bytes, cause, torn }) {
-                self.sources[at].dropped = Dropped::default();
+                self.sources[at].dropped = Dropped { cause, ..Dropped::default() };
             }
         }
         let Dropped { records, cause, .. } = self.dropped_notes;
@@ -394,137 +402,6 @@ impl Writer {
 
     fn cause(&self) -> Cause {
         self.failure.as_ref().map_or(Cause::Failure, |failure| failure.0)
-    }
-
-    /// Closes the live segment and begins the next.
-    fn rotate(&mut self, now: Moment) {
-        if let Some(live) = &self.live {
-            let number = live.number;
-            if live.has_name() && let Err(error) = self.folder.number_live(number) {
-                // It cannot be closed, so it goes on.
-                self.fail(&error);
-                return;
-            }
-            self.live = None;
-            self.close(number);
-        }
-        self.begin(now);
-    }
-
-    fn close(&mut self, number: u64) {
-        let bytes = self.folder.size(&index_name(number)) + self.folder.size(&text_name(number));
-        self.closed.push_back(Closed { number, bytes });
-        self.closed_bytes += bytes;
-    }
-
-    /// Goes on with the live segment that is there, or begins one.
-    fn begin(&mut self, now: Moment) {
-        if !self.restored {
-            match self.restore() {
-                Ok(()) if self.live.is_some() => {
-                    let runs = self.known();
-                    self.put(now, &Entry { micros: now.wall_micros, kind: Kind::Opened { runs } }, [&[], &[]]);
-                    return;
-                }
-                Ok(()) => {}
-                Err(error) => return self.fail(&error),
-            }
-        }
-        let begun = self.set_live_text_aside().and_then(|()| {
-            let header =
-                Header { segment: self.next_segment, first_record: self.next_record, base_micros: now.wall_micros };
-            Live::begin(&self.folder, &header, self.known())
-        });
-        match begun {
-            Ok(live) => {
-                self.next_segment = live.number + 1;
-                self.live = Some(live);
-            }
-            Err(error) => {
-                // A number that is taken, by whomever, is passed over.
-                self.next_segment += u64::from(error.kind() == io::ErrorKind::AlreadyExists);
-                self.fail(&error);
-            }
-        }
-    }
-
-    fn restore(&mut self) -> io::Result<()> {
-        let restored = restore(&self.folder)?;
-        self.live = restored.live;
-        self.closed_bytes = restored.closed.iter().map(|closed| closed.bytes).sum();
-        self.closed = restored.closed;
-        self.next_segment = restored.next_segment;
-        self.next_record = restored.next_record;
-        for (instance, run) in restored.runs {
-            self.know_run(instance, run);
-        }
-        for source in restored.sources {
-            let stream = (source.source.instance, source.source.stream);
-            // A stream that has lost output since then is not within that line any more.
-            if self.sources.iter().all(|known| (known.source.instance, known.source.stream) != stream) {
-                self.sources.push(source);
-            }
-        }
-        self.restored = true;
-        Ok(())
-    }
-
-    /// A live text that is in the way, because somebody put it there or a crash left it, becomes a segment of its own.
-    fn set_live_text_aside(&mut self) -> io::Result<()> {
-        if self.folder.exists(LIVE) {
-            let number = self.next_segment;
-            self.folder.number_live(number)?;
-            self.next_segment += 1;
-            self.close(number);
-        }
-        Ok(())
-    }
-
-    /// Deletes the oldest segments until so many bytes more fit.
-    fn make_room(&mut self, bytes: u64) {
-        while self.disk_bytes() + bytes > self.limits.total {
-            let Some(oldest) = self.closed.pop_front() else { return };
-            self.forget(oldest);
-        }
-    }
-
-    fn forget(&mut self, closed: Closed) {
-        self.closed_bytes -= closed.bytes;
-        if let Err(error) = self.folder.remove(closed.number) {
-            self.fail(&error);
-        }
-    }
-
-    /// Looks now and then whether somebody else has deleted or changed the files, and if so begins anew beside them.
-    fn check_files(&mut self, now: Moment) {
-        if now.boottime.saturating_sub(self.checked_at) < CHECK_EVERY {
-            return;
-        }
-        self.checked_at = now.boottime;
-        let Some(live) = &self.live else { return };
-        if live.is_intact().unwrap_or(true) {
-            return;
-        }
-        if let Err(error) = self.find_folder_again() {
-            self.fail(&error);
-            return;
-        }
-        self.rotate(now);
-        let text = "the files of the log were changed by somebody else; it goes on in new ones".to_owned();
-        self.add(now, Kind::Note { about: None, text });
-    }
-
-    /// If the folder was deleted or moved away, goes on with the one that has its name now.
-    fn find_folder_again(&mut self) -> io::Result<()> {
-        let folder = Folder::create(&self.path)?;
-        if folder.identity()? != self.folder.identity()? {
-            self.next_segment = self.next_segment.max(folder.list()?.last() + 1);
-            self.folder = folder;
-            self.live = None;
-            self.closed.clear();
-            self.closed_bytes = 0;
-        }
-        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Files that a crash, a power cut or a stranger has left in pieces.
 
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test, in its helpers too")]
+
 mod common;
 
 use std::fs;
@@ -122,7 +124,8 @@ fn any_wrong_bit_in_an_index_spares_the_records_before_it() {
         for bit in 0..8 {
             let copy = damaged(&log, "00000001.idx", |bytes| bytes[at] ^= 1_u8 << bit);
             // One of eight is enough to see that a writer can go on; it is the slow part.
-            let found = if bit == at % 8 { survives(copy.path()) } else { records(copy.path(), &Filter::default(), None) };
+            let found =
+                if bit == at % 8 { survives(copy.path()) } else { records(copy.path(), &Filter::default(), None) };
             let found = intact(&found, &expected);
             assert!(found + 1 >= whole, "bit {bit} of byte {at}: {found} instead of {whole}");
         }
@@ -138,7 +141,8 @@ fn a_text_cut_at_any_byte_gives_every_whole_record_before_the_cut() {
         let found = survives(copy.path());
         for record in &expected {
             let last_line = record.text.rsplit(|b| *b == b'\n').next().unwrap();
-            let end = text.windows(last_line.len()).position(|part| part == last_line).map(|at| at + last_line.len() + 1);
+            let end =
+                text.windows(last_line.len()).position(|part| part == last_line).map(|at| at + last_line.len() + 1);
             // The supervisor's own account stands in the index.
             if record.stream == RecordStream::Resume || end.unwrap() <= length {
                 assert!(found.contains(record), "cut at {length}: {record:?} is missing");

@@ -1,5 +1,7 @@
 //! Following logs as they grow, by inotify and with real time.
 
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test, in its helpers too")]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! A disk that is full, and one that cannot be written, for real: a small tmpfs in a mount namespace of its own.
 
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test, in its helpers too")]
+
 mod common;
 
 use std::fs;

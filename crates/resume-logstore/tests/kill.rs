@@ -1,5 +1,7 @@
 //! A writer that is killed at any instant, over and over.
 
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test, in its helpers too")]
+
 mod common;
 
 use std::fs;
@@ -20,9 +22,12 @@ fn write_for_ever(dir: &Path, mut number: u64) {
     writer.set_retention(Retention { max_bytes: 4 << 20 });
     loop {
         let source = if number.is_multiple_of(3) { ERR } else { OUT };
-        let lines: String = (0..20).map(|line| format!("{:08}\n  and more of it\n", number + line)).collect();
-        writer.append(Moment::now(), source, lines.as_bytes());
-        number += 20;
+        let mut lines = Vec::new();
+        for _ in 0..20 {
+            writeln!(lines, "{number:08}\n  and more of it").unwrap();
+            number += 1;
+        }
+        writer.append(Moment::now(), source, &lines);
         if number.is_multiple_of(1000) && std::io::stderr().write_all(b".").is_err() {
             return;
         }

@@ -1,5 +1,7 @@
 //! What holds for whatever a program writes, and however it arrives.
 
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test, in its helpers too")]
+
 mod common;
 
 use common::{ERR, Log, OUT, records};
@@ -32,8 +34,8 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let source = (0..2_u32, any::<bool>())
-        .prop_map(|(instance, out)| Source { instance, ..if out { OUT } else { ERR } });
+    let source =
+        (0..2_u32, any::<bool>()).prop_map(|(instance, out)| Source { instance, ..if out { OUT } else { ERR } });
     let step = prop_oneof![
         8 => (source, texts()).prop_map(|(source, text)| Step::Append(source, text)),
         2 => (0..300_u64).prop_map(Step::Pass),

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ERR, EPOCH, Log, OUT, moment, records};
+use common::{EPOCH, ERR, Log, OUT, moment, records};
 use resume_core::time::Timestamp;
 use resume_logstore::RecordStream::{Resume, Stderr, Stdout};
 use resume_logstore::{Filter, Source};
@@ -64,12 +64,10 @@ fn a_line_written_in_pieces_is_one_record_and_others_do_not_cut_it_in_the_text()
     log.append(ERR, "error 2\n");
     log.append(OUT, ", end\nnext\n");
     assert_eq!(log.raw(), b"error 1\nerror 2\nbegin, middle, end\nnext\n");
-    assert_eq!(texts(&log.texts()), [
-        (Stderr, "error 1"),
-        (Stderr, "error 2"),
-        (Stdout, "begin, middle, end"),
-        (Stdout, "next")
-    ]);
+    assert_eq!(
+        texts(&log.texts()),
+        [(Stderr, "error 1"), (Stderr, "error 2"), (Stdout, "begin, middle, end"), (Stdout, "next")]
+    );
 }
 
 #[test]
@@ -98,12 +96,18 @@ fn a_trace_is_one_record_though_the_other_stream_talks_between_its_lines() {
     log.append(ERR, "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n");
     log.append(OUT, "working\nworking\n");
     log.append(ERR, "    f()\nValueError: no\nnext\n");
-    assert_eq!(texts(&log.texts()), [
-        (Stderr, "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n    f()\nValueError: no"),
-        (Stdout, "working"),
-        (Stdout, "working"),
-        (Stderr, "next"),
-    ]);
+    assert_eq!(
+        texts(&log.texts()),
+        [
+            (
+                Stderr,
+                "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\n    f()\nValueError: no"
+            ),
+            (Stdout, "working"),
+            (Stdout, "working"),
+            (Stderr, "next"),
+        ]
+    );
 }
 
 #[test]

@@ -44,6 +44,11 @@ pub fn terminal_width(fd: BorrowedFd<'_>) -> Option<u16> {
     rustix::termios::tcgetwinsize(fd).ok().map(|size| size.ws_col).filter(|&columns| columns > 0)
 }
 
+/// How many lines the terminal has; `None` if `fd` is no terminal or does not know.
+pub fn terminal_height(fd: BorrowedFd<'_>) -> Option<u16> {
+    rustix::termios::tcgetwinsize(fd).ok().map(|size| size.ws_row).filter(|&lines| lines > 0)
+}
+
 /// Whether `fd` is a terminal.
 pub fn is_terminal(fd: BorrowedFd<'_>) -> bool {
     rustix::termios::isatty(fd)

@@ -271,6 +271,7 @@ A dead process is never shown as running: what the files say is checked against 
 Examples:
   resume ls
   resume ls --wide @backend
+  resume ls --watch                         with `--json`, an array a line
   resume ls --json | jq -r '.[] | select(.state == \"failed\") | .name'")]
 pub(crate) struct LsArgs {
     /// A name, a pid, a pattern, `@GROUP` or `all` [default: all]
@@ -282,6 +283,9 @@ pub(crate) struct LsArgs {
     /// A row for each instance
     #[arg(long)]
     pub(crate) instances: bool,
+    /// Go on, and show each change; CPU is then that of the present moment. Ctrl-C ends it
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// More columns, and nothing shortened
     #[arg(long)]
     pub(crate) wide: bool,

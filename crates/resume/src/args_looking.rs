@@ -1,6 +1,6 @@
 //! What can be typed behind the verbs that look closely at services.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::args::{Globals, RecordCount, record_count};
 
@@ -76,6 +76,45 @@ pub(crate) struct EventsArgs {
     /// End after those that are there; without `--since`, all of them
     #[arg(long)]
     pub(crate) no_follow: bool,
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+}
+
+/// What `completions` takes.
+#[derive(Parser, Debug)]
+#[command(name = "resume completions", override_usage = "resume completions [OPTIONS] SHELL")]
+#[command(about = "Print the script that completes command lines of resume
+
+It asks resume itself at each TAB, so it knows the services that there are, and need not be made again when resume is \
+updated.")]
+#[command(after_help = "Set up:
+  bash  echo 'source <(resume completions bash)' >> ~/.bashrc
+  zsh   echo 'source <(resume completions zsh)' >> ~/.zshrc     behind `compinit`
+  fish  resume completions fish > ~/.config/fish/completions/resume.fish")]
+pub(crate) struct CompletionsArgs {
+    /// `bash`, `zsh` or `fish`
+    #[arg(value_name = "SHELL", hide_possible_values = true)]
+    pub(crate) shell: Shell,
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+}
+
+/// A shell that completes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// What `man` takes.
+#[derive(Parser, Debug)]
+#[command(name = "resume man", override_usage = "resume man [OPTIONS]")]
+#[command(about = "Print the page of the manual, as man(1) reads it")]
+#[command(after_help = "Examples:
+  resume man | man -l -
+  resume man > ~/.local/share/man/man1/resume.1")]
+pub(crate) struct ManArgs {
     #[command(flatten)]
     pub(crate) globals: Globals,
 }

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use resume_client::selector::nearest;
 
+use crate::complete;
 use crate::error::{CliError, Result};
 
 /// A verb that there is.
@@ -35,6 +36,8 @@ pub(crate) enum Verb {
     Show,
     Why,
     Events,
+    Completions,
+    Man,
 }
 
 /// What the whole command line asks for.
@@ -47,10 +50,12 @@ pub(crate) enum Request {
         asked: bool,
     },
     Version,
+    /// What could be typed next; the words so far.
+    Complete(Vec<OsString>),
 }
 
 /// The verbs by their names.
-const VERBS: [(&str, Verb); 15] = [
+pub(crate) const VERBS: [(&str, Verb); 17] = [
     ("run", Verb::Run),
     ("start", Verb::Start),
     ("stop", Verb::Stop),
@@ -66,10 +71,12 @@ const VERBS: [(&str, Verb); 15] = [
     ("show", Verb::Show),
     ("why", Verb::Why),
     ("events", Verb::Events),
+    ("completions", Verb::Completions),
+    ("man", Verb::Man),
 ];
 
 /// Words that are, or may become, verbs. A program of such a name needs `run`.
-const KEPT: [&str; 28] = [
+const KEPT: [&str; 26] = [
     "reload",
     "scale",
     "top",
@@ -84,8 +91,6 @@ const KEPT: [&str; 28] = [
     "doctor",
     "save",
     "env",
-    "completions",
-    "man",
     "upgrade",
     "resurrect",
     "startup",
@@ -112,6 +117,7 @@ pub(crate) fn read(arguments: Vec<OsString>) -> Result<Request> {
         "-h" | "--help" => return Ok(Request::Help { asked: true }),
         "-V" | "--version" => return Ok(Request::Version),
         "help" => return help(rest),
+        complete::ARGUMENT => return Ok(Request::Complete(rest)),
         _ => (),
     }
     let verb = if let Some((_, verb)) = VERBS.iter().find(|(name, _)| *name == word) {
@@ -132,7 +138,7 @@ pub(crate) fn read(arguments: Vec<OsString>) -> Result<Request> {
 }
 
 /// The global options at the front, and the rest.
-fn split_globals(arguments: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
+pub(crate) fn split_globals(arguments: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
     let mut length = 0;
     while let Some(argument) = arguments.get(length).and_then(|argument| argument.to_str()) {
         length += match argument {
@@ -148,7 +154,7 @@ fn split_globals(arguments: Vec<OsString>) -> (Vec<OsString>, Vec<OsString>) {
 }
 
 /// The verb that a flag of the original tool stands for, and what comes behind the user's words.
-fn original_flag(word: &str) -> Option<(Verb, &'static [&'static str])> {
+pub(crate) fn original_flag(word: &str) -> Option<(Verb, &'static [&'static str])> {
     match word {
         "-r" => Some((Verb::Run, &[])),
         "-l" => Some((Verb::OriginalList, &[])),

@@ -9,6 +9,7 @@ use resume_client::home::{Home, Sources};
 
 use crate::args::{Color, Globals};
 use crate::error::{CliError, Result};
+use crate::progress;
 use crate::render::Paint;
 use crate::render::text::harmless;
 
@@ -117,7 +118,8 @@ pub(crate) fn say(text: &str) -> Result<()> {
 
 /// Prints to stderr what is not the answer. If nobody reads that, nothing is lost.
 pub(crate) fn say_aside(text: &str) {
-    let _ = io::stderr().lock().write_all([text, "\n"].concat().as_bytes());
+    let text = [progress::take_back(), text, "\n"].concat();
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// What <https://no-color.org> asks for, and terminals that cannot.

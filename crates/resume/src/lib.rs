@@ -9,6 +9,7 @@ mod args_acting;
 mod args_looking;
 mod bring_up;
 mod command_line;
+mod complete;
 mod commands;
 mod context;
 mod env_file;
@@ -16,10 +17,13 @@ mod environment;
 mod error;
 pub mod exit_code;
 mod new_service;
+mod manual;
 mod outcome;
 mod overview;
 mod parse;
+mod parsers;
 mod program;
+mod progress;
 mod reach;
 mod render;
 mod side_by_side;
@@ -75,6 +79,7 @@ fn answer(request: Request) -> Result<u8> {
             let version = format!("resume {}", env!("CARGO_PKG_VERSION"));
             say(&version).map(|()| ExitCode::Done.number())
         }
+        Request::Complete(words) => complete::answer(&words).map(|()| ExitCode::Done.number()),
         Request::Verb(verb, arguments) => perform(verb, arguments),
     }
 }
@@ -99,6 +104,11 @@ fn perform(verb: Verb, arguments: Vec<OsString>) -> Result<u8> {
         Verb::Events => {
             with(arguments, |args: &args_looking::EventsArgs| &args.globals, number(commands::events::events))
         }
+        Verb::Completions => {
+            let command = number(commands::completions::completions);
+            with(arguments, |args: &args_looking::CompletionsArgs| &args.globals, command)
+        }
+        Verb::Man => with(arguments, |args: &args_looking::ManArgs| &args.globals, number(commands::man::man)),
     }
 }
 

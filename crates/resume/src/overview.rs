@@ -13,7 +13,7 @@ Run programs
   PROGRAM [ARGS…]           the same as `run`, for what holds a `/` or is a file here
 
 Look after them
-  ls [SELECTOR…]            list services (also: list, status)
+  ls [SELECTOR…]            list services (also: list, status); --watch goes on
   logs [SELECTOR…]          show what they wrote; -f goes on as they write
   show SELECTOR             everything about one: processes, ports, files
   why SELECTOR              its runs and why each ended, with last words
@@ -25,6 +25,10 @@ Look after them
   signal SIGNAL SELECTOR…   send them a signal
   reset SELECTOR…           zero their counters of restarts
   flush SELECTOR…           empty their logs
+
+Set up
+  completions SHELL         complete command lines in bash, zsh or fish
+  man                       the page of the manual: `resume man | man -l -`
 
 A SELECTOR is a name, name:INSTANCE, a pid, a pattern such as 'web-*', @GROUP or all.
 

@@ -17,9 +17,7 @@ pub(crate) enum Parsed<A> {
 
 /// Parses the words behind a verb.
 pub(crate) fn parse<A: Parser>(words: Vec<OsString>) -> Result<Parsed<A>> {
-    // The short form of the help even for the long option: one line an option reads better than three.
-    let help = Arg::new("help").long("help").short('h').help("This text").help_heading("Global options");
-    let mut command = A::command().disable_help_flag(true).arg(help.action(ArgAction::HelpShort));
+    let mut command = with_help(A::command());
     // The parser takes the first word for the program's name.
     let words = std::iter::once(OsString::from(command.get_name())).chain(words);
     let matches = command.try_get_matches_from_mut(words);
@@ -28,6 +26,13 @@ pub(crate) fn parse<A: Parser>(words: Vec<OsString>) -> Result<Parsed<A>> {
         Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(Parsed::Help(error.to_string())),
         Err(error) => Err(usage_error(&error, &command)),
     }
+}
+
+/// The parser of a verb with the option that every verb has.
+pub(crate) fn with_help(command: Command) -> Command {
+    let help = Arg::new("help").long("help").short('h').help("This text").help_heading("Global options");
+    // The short form of the help even for the long option: one line an option reads better than three.
+    command.disable_help_flag(true).arg(help.action(ArgAction::HelpShort))
 }
 
 fn usage_error(error: &clap::Error, command: &Command) -> CliError {

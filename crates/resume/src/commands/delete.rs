@@ -13,13 +13,13 @@ use crate::context::Context;
 use crate::error::{CliError, Result};
 use crate::exit_code::ExitCode;
 use crate::outcome::{Done, finish};
-use crate::side_by_side::side_by_side;
+use crate::progress::with_progress;
 use crate::targets::choose;
 
 pub(crate) fn delete(context: &Context, args: &DeleteArgs) -> Result<ExitCode> {
     let services = context.home()?.open()?;
     let chosen = choose(services.as_ref(), &args.selectors)?;
-    let outcomes = side_by_side(&chosen.targets, |target| match &services {
+    let outcomes = with_progress(context, "deleting", &chosen.targets, |target| match &services {
         Some(services) => delete_target(services, target, args.keep_logs).map(Some),
         None => Ok(None),
     });

@@ -10,13 +10,13 @@ use crate::environment::Environment;
 use crate::error::Result;
 use crate::exit_code::ExitCode;
 use crate::outcome::{Done, finish};
-use crate::side_by_side::side_by_side;
+use crate::progress::with_progress;
 use crate::targets::choose;
 
 pub(crate) fn restart(context: &Context, args: &RestartArgs) -> Result<ExitCode> {
     let services = context.home()?.open()?;
     let chosen = choose(services.as_ref(), &args.selectors)?;
-    let outcomes = side_by_side(&chosen.targets, |target| match &services {
+    let outcomes = with_progress(context, "restarting", &chosen.targets, |target| match &services {
         Some(services) => restart_target(context, services, target, args).map(Some),
         None => Ok(None),
     });

@@ -18,7 +18,7 @@ use crate::error::{CliError, Result};
 use crate::exit_code::ExitCode;
 use crate::new_service::{Wanted, find_known, make, name_for, no_room, understand};
 use crate::outcome::{Done, finish};
-use crate::side_by_side::side_by_side;
+use crate::progress::with_progress;
 use crate::targets::{choose, no_such_service, title};
 
 /// How often a name is looked at again that others make and forget under our eyes.
@@ -38,7 +38,7 @@ pub(crate) fn start(context: &Context, args: &StartArgs) -> Result<ExitCode> {
         Words::Selectors(words) => {
             let chosen = choose(services.as_ref(), &words)?;
             let services = services.as_ref();
-            let outcomes = side_by_side(&chosen.targets, |target| match services {
+            let outcomes = with_progress(context, "starting", &chosen.targets, |target| match services {
                 Some(services) => start_target(context, services, target, args.wait),
                 None => Ok(None),
             });

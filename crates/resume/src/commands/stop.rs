@@ -19,8 +19,8 @@ use crate::context::Context;
 use crate::error::{CliError, Result};
 use crate::exit_code::ExitCode;
 use crate::outcome::{Done, finish};
+use crate::progress::with_progress;
 use crate::render::text::harmless;
-use crate::side_by_side::side_by_side;
 use crate::start_failure::of_call;
 use crate::targets::{choose, title};
 
@@ -32,7 +32,7 @@ const TO_LEAVE: Duration = Duration::from_secs(5);
 pub(crate) fn stop(context: &Context, args: &StopArgs) -> Result<ExitCode> {
     let services = context.home()?.open()?;
     let chosen = choose(services.as_ref(), &args.selectors)?;
-    let outcomes = side_by_side(&chosen.targets, |target| match &services {
+    let outcomes = with_progress(context, "stopping", &chosen.targets, |target| match &services {
         Some(services) => stop_target(context, services, target),
         None => Ok(None),
     });

@@ -199,7 +199,7 @@ mod tests {
 
     fn shown(listed: &[Listed], by_instance: bool, wide: bool, room: Option<usize>) -> String {
         let usage = ServiceUsage {
-            total: Some(Usage { cpu_percent: 1.25, memory_bytes: 52_428_800 }),
+            total: Some(Usage { cpu_percent: 1.25, memory_bytes: 52_428_800, ..Usage::default() }),
             instances: listed[0].service.instances.iter().map(|_| None).collect(),
         };
         table(listed, &[usage], Wanted { by_instance, wide, room, paint: Paint::new(false) })

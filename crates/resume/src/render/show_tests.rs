@@ -16,7 +16,7 @@ fn spec() -> Spec {
 }
 
 fn shown() -> Shown {
-    let usage = Usage { cpu_percent: 0.3, memory_bytes: 24 << 20 };
+    let usage = Usage { cpu_percent: 0.3, memory_bytes: 24 << 20, ..Usage::default() };
     let tcp = Port { address: Address::Tcp("127.0.0.1:3000".parse().unwrap()), pids: vec![4711] };
     // An age would be that of the day on which the test runs.
     let stopped = InstanceStatus { last_exit: None, ..instance(StateWord::Stopped) };

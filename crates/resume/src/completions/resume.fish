@@ -1,0 +1,16 @@
+# Completes command lines of `resume`, by asking it. To be kept as completions/resume.fish in fish's folder.
+function __resume_complete
+    set -l before (commandline --current-process --tokenize --cut-at-cursor)
+    set -l current (commandline --current-token --cut-at-cursor)
+    for line in (command resume internal-complete -- $before[2..] "$current" 2>/dev/null)
+        switch $line
+            case ':files'
+                __fish_complete_path (string replace --regex '^--[^=]*=' '' -- "$current")
+            case ':directories'
+                __fish_complete_directories (string replace --regex '^--[^=]*=' '' -- "$current") ''
+            case '*'
+                printf '%s\n' $line
+        end
+    end
+end
+complete --command resume --no-files --arguments '(__resume_complete)'
