@@ -1,10 +1,12 @@
-//! The chores of this repository, one word each: `cargo xtask demo`, `test`, `check`, `lint`, `fmt`, `bench`, `ci`.
+//! The chores of this repository, one word each: `cargo xtask demo`, `test`, `check`, `lint`, `fmt`, `bench`, `fuzz`,
+//! `ci`.
 //!
 //! They need a Rust toolchain and nothing else: what a chore needs beyond that it installs by its ordinary package name
 //! where it may, or it says the command that would ([`needs`]). Each chore prints the commands that it runs, so that a
 //! person can run them alone.
 
 mod demo;
+mod fuzz;
 mod http;
 mod leftovers;
 mod lint;
@@ -31,6 +33,7 @@ usage: cargo xtask CHORE [ARGUMENTS]
   lint                    all that must hold besides the tests: format, clippy, documentation, licences, words
   fmt                     format every crate
   bench [ARGUMENTS]       the benchmark beside other managers, on a release build (bench/README.md)
+  fuzz TARGET [SECONDS]   one fuzz target of fuzz/, ten minutes if no time is given
   ci                      lint, test and demo: what must pass before a change goes in";
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn chore(arguments: &[String]) -> Result<()> {
         "demo" => demo::demo(rest),
         "test" => suite::test(rest),
         "bench" => suite::bench(rest),
+        "fuzz" => fuzz::fuzz(rest),
         "check" => no_arguments(rest).and_then(|()| lint::check()),
         "lint" => no_arguments(rest).and_then(|()| lint::lint(&mut Stopwatch::new())),
         "fmt" => no_arguments(rest).and_then(|()| run::cargo(&["fmt", "--all"])),

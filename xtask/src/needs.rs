@@ -75,6 +75,18 @@ pub(crate) fn ensure_cargo_deny() -> bool {
     run::shown(&mut command, &line).is_ok()
 }
 
+/// Makes sure that cargo-fuzz is there.
+pub(crate) fn ensure_cargo_fuzz() -> Result<()> {
+    const INSTALL: [&str; 3] = ["install", "cargo-fuzz@^0.13", "--locked"];
+
+    if has_subcommand("fuzz") {
+        return Ok(());
+    }
+    let mut command = Command::new(run::cargo_program());
+    command.args(INSTALL).env_remove("RUSTFLAGS").env_remove("RUSTDOCFLAGS");
+    run::shown(&mut command, &format!("cargo {}", INSTALL.join(" ")))
+}
+
 /// Whether cargo knows `subcommand`: cargo looks in its own folder too, which need not be on PATH.
 pub(crate) fn has_subcommand(subcommand: &str) -> bool {
     run::succeeds(Command::new(run::cargo_program()).args([subcommand, "--version"]))

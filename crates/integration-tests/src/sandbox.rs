@@ -200,6 +200,15 @@ impl Sandbox {
         self.pid(name)
     }
 
+    /// Stops a service and waits until its supervisor has left as well, which is a moment after the answer. Then nobody
+    /// remembers anything of it but its files.
+    #[track_caller]
+    pub fn stop_for_good(&self, name: &str) {
+        let supervisor = Ending::of(self.supervisor(name));
+        self.resume(["stop", name]).success();
+        supervisor.wait();
+    }
+
     /// The object of one service in `ls --json`.
     #[track_caller]
     pub fn service(&self, name: &str) -> Value {

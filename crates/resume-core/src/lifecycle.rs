@@ -144,6 +144,8 @@ pub enum Failure {
     },
     /// It could not be spawned.
     Spawn(SpawnError),
+    /// As an earlier supervisor put it.
+    Known(String),
 }
 
 impl std::fmt::Display for Failure {
@@ -151,6 +153,7 @@ impl std::fmt::Display for Failure {
         match self {
             Self::RestartLimit { short_runs } => write!(f, "{short_runs} short runs in a row"),
             Self::Spawn(error) => error.fmt(f),
+            Self::Known(text) => f.write_str(text),
         }
     }
 }
@@ -192,6 +195,8 @@ pub struct Memory {
     pub restarts: u64,
     /// The short runs in a row.
     pub short_runs: u32,
+    /// Why it gave up, if it did.
+    pub failure: Option<String>,
 }
 
 impl Lifecycle {
@@ -222,7 +227,10 @@ impl Lifecycle {
         restored.backoff.set_short_runs(memory.short_runs);
         restored.state = match state {
             StateWord::Exited => State::Exited,
-            StateWord::Failed => State::Failed,
+            StateWord::Failed => {
+                restored.failure = memory.failure.clone().map(Failure::Known);
+                State::Failed
+            }
             StateWord::Backoff => State::Backoff { due: now },
             StateWord::Stopped | StateWord::Lost | StateWord::Stopping | StateWord::Starting | StateWord::Running => {
                 State::Stopped
@@ -249,6 +257,21 @@ impl Lifecycle {
             Desired::Up => self.enter(State::Running, []),
             Desired::Down => self.terminate(spec, now, Reason::Stopped),
         }
+    }
+
+    /// Takes over what is left of a run whose main process ended, with `last` if that is known, under an earlier
+    /// supervisor. How long it lasted was judged then; what is open is whether another follows.
+    #[must_use]
+    pub fn adopt_leftovers(&mut self, spec: &Spec, now: Now, last: Option<ExitStatus>) -> Vec<Action> {
+        self.alive = false;
+        self.after = match self.desired {
+            Desired::Up if Backoff::new(0).judge(&spec.restart, Duration::MAX, last) == Verdict::Leave => {
+                After::Verdict(Verdict::Leave)
+            }
+            Desired::Up => After::Verdict(Verdict::Again(Duration::ZERO)),
+            Desired::Down => After::Asked(Reason::Stopped),
+        };
+        self.enter(State::Stopping { kill_at: now + spec.stop.timeout }, [Action::Terminate])
     }
 
     /// What was asked last.

@@ -287,7 +287,7 @@ fn a_kill_skips_the_grace_period() {
 #[test]
 fn an_adopted_run_goes_on_with_its_count_and_its_age() {
     let spec = spec();
-    let memory = Memory { desired: Desired::Up, run: 7, restarts: 3, short_runs: 2 };
+    let memory = Memory { desired: Desired::Up, run: 7, restarts: 3, short_runs: 2, failure: None };
     let mut lifecycle = Lifecycle::restore(1, &memory, StateWord::Running, Now::ZERO);
     let now = Duration::from_secs(100);
     assert_eq!(lifecycle.adopt(&spec, now, Duration::from_secs(40)), [Action::Publish(StateWord::Running)]);
@@ -296,6 +296,33 @@ fn an_adopted_run_goes_on_with_its_count_and_its_age() {
         RunEnd { run: 7, status: Some(ExitStatus::Unknown), reason: Reason::Unknown, uptime: Duration::from_mins(1) };
     assert_eq!(actions[..2], [Action::RunEnded(end), Action::Spawn { run: 8 }]);
     assert_eq!((lifecycle.short_runs(), lifecycle.restarts()), (0, 4));
+}
+
+#[test]
+fn leftovers_of_an_earlier_supervisor_are_ended_before_the_next_run() {
+    let mut spec = spec();
+    let memory = Memory { desired: Desired::Up, run: 7, restarts: 3, short_runs: 2, failure: None };
+    let now = Duration::from_secs(100);
+    let next = |spec: &Spec, memory: &Memory, last| {
+        let mut lifecycle = Lifecycle::restore(1, memory, StateWord::Stopping, now);
+        let taken = lifecycle.adopt_leftovers(spec, now, last);
+        assert_eq!(taken, [Action::Terminate, Action::Publish(StateWord::Stopping)]);
+        lifecycle.handle(spec, now, Event::Gone).iter().map(write).collect::<Vec<_>>().join(", ")
+    };
+    let failed = Some(ExitStatus::Code(1));
+    assert_eq!(next(&spec, &memory, failed), "spawn 8, starting");
+    assert_eq!(next(&spec, &Memory { desired: Desired::Down, ..memory.clone() }, failed), "stopped");
+    spec.restart.on = crate::spec::RestartOn::OnFailure;
+    assert_eq!(next(&spec, &memory, failed), "spawn 8, starting");
+    assert_eq!(next(&spec, &memory, Some(ExitStatus::Code(0))), "exited");
+}
+
+#[test]
+fn why_it_gave_up_outlives_the_supervisor() {
+    let failure = Some("17 short runs in a row".to_owned());
+    let memory = Memory { desired: Desired::Up, run: 17, restarts: 16, short_runs: 17, failure: failure.clone() };
+    let lifecycle = Lifecycle::restore(1, &memory, StateWord::Failed, Now::ZERO);
+    assert_eq!(lifecycle.failure().map(ToString::to_string), failure);
 }
 
 /// What an obedient or unruly world does next.

@@ -1,5 +1,6 @@
 //! A service: its spec and its instances.
 
+use crate::exit::ExitStatus;
 use crate::lifecycle::{Action, Event, Lifecycle, Now};
 use crate::spec::{Desired, Spec};
 use crate::status::StateWord;
@@ -47,6 +48,12 @@ impl Service {
     /// The instance of this number, to be adopted.
     pub fn adopt(&mut self, index: usize, now: Now, started: Now) -> Vec<Action> {
         self.instances[index].adopt(&self.spec, now, started)
+    }
+
+    /// The instance of this number, of which an earlier supervisor left something behind; see
+    /// [`Lifecycle::adopt_leftovers`].
+    pub fn adopt_leftovers(&mut self, index: usize, now: Now, last: Option<ExitStatus>) -> Vec<Action> {
+        self.instances[index].adopt_leftovers(&self.spec, now, last)
     }
 
     /// Hands an event to one instance and returns what the shell must now do for it, in order.

@@ -47,13 +47,18 @@ pub struct TooLong;
 #[derive(Debug, Default)]
 pub struct Frames {
     buffer: Vec<u8>,
-    /// How much of the buffer is known to hold no terminator.
+    /// Where the next message begins; what stands before has been taken.
+    start: usize,
+    /// Up to where there is known to be no terminator.
     scanned: usize,
 }
 
 impl Frames {
     /// Takes the next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..self.start);
+        self.scanned -= self.start;
+        self.start = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -61,28 +66,31 @@ impl Frames {
     pub fn next_frame(&mut self) -> Result<Option<(Vec<u8>, Terminator)>, TooLong> {
         loop {
             let found = self.buffer[self.scanned..].iter().position(|b| matches!(b, 0 | b'\n'));
-            let Some(offset) = found else {
-                self.scanned = self.buffer.len();
-                return if self.scanned > MAX_MESSAGE { Err(TooLong) } else { Ok(None) };
-            };
-            let end = self.scanned + offset;
-            if end > MAX_MESSAGE {
+            let end = found.map_or(self.buffer.len(), |offset| self.scanned + offset);
+            if end - self.start > MAX_MESSAGE {
                 return Err(TooLong);
             }
+            if found.is_none() {
+                self.scanned = end;
+                if self.start == end {
+                    // What one large message took is not kept for a connection's life.
+                    *self = Self::default();
+                }
+                return Ok(None);
+            }
+            let frame = &self.buffer[self.start..end];
             let terminator = if self.buffer[end] == 0 { Terminator::Nul } else { Terminator::LineFeed };
-            let rest = self.buffer.split_off(end + 1);
-            let mut frame = std::mem::replace(&mut self.buffer, rest);
-            frame.truncate(end);
-            self.scanned = 0;
+            self.start = end + 1;
+            self.scanned = end + 1;
             if !frame.iter().all(u8::is_ascii_whitespace) {
-                return Ok(Some((frame, terminator)));
+                return Ok(Some((frame.to_vec(), terminator)));
             }
         }
     }
 
     /// The bytes that wait for the rest of their message.
     pub fn pending(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() - self.start
     }
 }
 

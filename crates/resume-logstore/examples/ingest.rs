@@ -6,10 +6,12 @@
 
 use std::env;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use resume_core::layout::Stream;
 use resume_logstore::{Moment, Retention, Source, Writer};
+use resume_sys::fifo;
 
 fn main() -> io::Result<()> {
     let mut arguments = env::args().skip(1);
@@ -18,6 +20,8 @@ fn main() -> io::Result<()> {
     let mut writer = Writer::open(Path::new(&dir), Retention { max_bytes }, Moment::now()).map_err(io::Error::other)?;
     let source = Source { instance: 0, run: 1, stream: Stream::Stdout };
     let mut stdin = io::stdin().lock();
+    // A supervisor does so while batches come thick and fast. Where it is refused the pipe stays as it is.
+    drop(fifo::set_pipe_size(stdin.as_fd(), 1 << 20));
     let mut buffer = vec![0; 64 << 10];
     loop {
         match stdin.read(&mut buffer)? {

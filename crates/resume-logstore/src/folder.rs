@@ -27,6 +27,9 @@ pub(crate) fn index_name(number: u64) -> String {
     format!("{number:08}.idx")
 }
 
+/// No log gets as far as this number; a file that bears a greater one is not ours.
+const LAST_NUMBER: u64 = 1 << 53;
+
 /// A folder, held open.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
@@ -166,7 +169,7 @@ fn parse(name: &str) -> Option<(u64, bool)> {
     };
     let number = stem.parse().ok()?;
     // Written in one way only, so that no two names mean one segment.
-    (number > 0 && format!("{number:08}") == stem).then_some((number, is_text))
+    ((1..=LAST_NUMBER).contains(&number) && format!("{number:08}") == stem).then_some((number, is_text))
 }
 
 #[cfg(test)]
@@ -175,13 +178,20 @@ mod tests {
 
     #[test]
     fn names_of_segments_read_back() {
-        for number in [1, 99_999_999, 100_000_000, u64::MAX] {
+        for number in [1, 99_999_999, 100_000_000, LAST_NUMBER] {
             assert_eq!(parse(&text_name(number)), Some((number, true)));
             assert_eq!(parse(&index_name(number)), Some((number, false)));
         }
-        for name in
-            ["current.log", "0.idx", "00000000.log", "000000001.log", "1.log", "+0000001.log", "00000001.log.zst"]
-        {
+        for name in [
+            "current.log",
+            "0.idx",
+            "00000000.log",
+            "000000001.log",
+            "1.log",
+            "+0000001.log",
+            "00000001.log.zst",
+            "18446744073709551615.log",
+        ] {
             assert_eq!(parse(name), None, "{name}");
         }
     }

@@ -93,6 +93,8 @@ impl Follower {
             let ended = drain(segment, here, &mut self.grouper)?;
             self.record = segment.record();
             if !ended {
+                // Whatever was to be passed over was there before, however many records the index said it had.
+                self.grouper.skip = 0;
                 return Ok(false);
             }
             self.segment = None;

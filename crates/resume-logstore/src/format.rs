@@ -496,4 +496,4 @@ fn crc(start: u16, bytes: &[u8]) -> u16 {
 
 #[cfg(test)]
 #[path = "format_tests.rs"]
-mod tests;
+pub(crate) mod tests;

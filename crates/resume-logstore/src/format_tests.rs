@@ -85,7 +85,8 @@ fn marked(lines: &[bool]) -> Marks {
     Marks { counts: marks.counts, ..Marks::default() }
 }
 
-fn entries() -> impl Strategy<Value = Vec<Entry>> {
+/// Entries with any values in them, also such as no writer would write.
+pub(crate) fn entries() -> impl Strategy<Value = Vec<Entry>> {
     let micros = prop_oneof![1_795_359_845_000_000..1_795_359_846_000_000_u64, any::<u64>()];
     prop::collection::vec((micros, kinds()).prop_map(|(micros, kind)| Entry { micros, kind }), 1..12)
 }

@@ -206,7 +206,7 @@ impl<O: Output> Grouper<O> {
             if *begins && marks.next() {
                 self.close(at, self.views[at].in_line);
                 self.views[at].open = self.begin(at, *number, false);
-                *number += 1;
+                *number = number.saturating_add(1);
             }
             self.piece(at, piece, *number)?;
             *begins = piece.last() == Some(&b'\n');

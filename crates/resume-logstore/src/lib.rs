@@ -25,6 +25,12 @@ mod source;
 mod types;
 mod writer;
 
+#[cfg(test)]
+mod hostile_tests;
+
+/// The name, in a log's folder, of the plain text file that is being written.
+pub const LIVE_FILE: &str = folder::LIVE;
+
 pub use crate::follow::{Follower, Start};
 pub use crate::followers::Followers;
 pub use crate::reader::{Reader, Records, Totals};

@@ -85,8 +85,8 @@ impl Reader {
             let survey = Survey::of(folder, found.number)?;
             let text = if found.text { text_name(found.number) } else { crate::folder::LIVE.to_owned() };
             totals.disk_bytes += folder.size(&index_name(found.number)) + folder.size(&text);
-            totals.records += survey.records;
-            totals.dropped_records += survey.dropped_records;
+            totals.records = totals.records.saturating_add(survey.records);
+            totals.dropped_records = totals.dropped_records.saturating_add(survey.dropped_records);
         }
         totals.segments = listing.segments.len();
         Ok(totals)

@@ -77,11 +77,11 @@ pub(crate) fn last(
     wanted: usize,
 ) -> io::Result<Place> {
     let wanted = wanted as u64;
-    let mut found = 0;
+    let mut found = 0_u64;
     let oldest = since(folder, listing, selection)?.index;
     for (index, segment) in listing.segments.iter().enumerate().skip(oldest).rev() {
         let Some(segment) = Segment::open(folder, *segment, 0)? else { continue };
-        found += starts_in_segment(folder, segment, selection, until)?;
+        found = found.saturating_add(starts_in_segment(folder, segment, selection, until)?);
         if found >= wanted {
             return Ok(Place { index, skip: found - wanted });
         }
@@ -102,9 +102,9 @@ pub(crate) fn since(folder: &Folder, listing: &Listing, selection: &Selection) -
 }
 
 fn starts_in_segment(folder: &Folder, mut segment: Segment, selection: &Selection, until: Until) -> io::Result<u64> {
-    let mut starts = 0;
+    let mut starts = 0_u64;
     loop {
-        starts += match segment.step(Some(folder), until)? {
+        let here = match segment.step(Some(folder), until)? {
             Step::Entry(entry, range, _) => {
                 selection.starts_in(&entry, range.end - range.start, segment.text(range))?
             }
@@ -119,6 +119,7 @@ fn starts_in_segment(folder: &Folder, mut segment: Segment, selection: &Selectio
             }
             Step::Unindexed(_) => 0,
             Step::Pending | Step::End => return Ok(starts),
-        }
+        };
+        starts = starts.saturating_add(here);
     }
 }

@@ -253,13 +253,9 @@ impl Writer {
             return;
         }
         let mut held = source.take_held();
-        // The held line gets its end, so that it is looked at as one.
-        let first = match memchr::memchr(b'\n', chunk) {
-            _ if held.is_empty() => 0,
-            Some(newline) => newline + 1,
-            // Or at least as much of it as it can be told by.
-            None => chunk.len().min(LOOK),
-        };
+        // The held line gets its end, so that it is looked at as one; or at least as much as it can be told by.
+        let newline = memchr::memchr(b'\n', chunk).map(|newline| newline + 1);
+        let first = if held.is_empty() { 0 } else { newline.unwrap_or(chunk.len().min(LOOK)) };
         held.extend_from_slice(&chunk[..first]);
         let end = if whole == 0 { chunk.len() } else { whole };
         self.write(now, at, [&held, &chunk[first..end]]);
@@ -323,7 +319,7 @@ impl Writer {
         }
         if written {
             self.sources[at].written(now.wall_micros, scan.open_line);
-            self.next_record += scan.starts;
+            self.next_record = self.next_record.saturating_add(scan.starts);
             self.stats.records += scan.starts;
             self.stats.bytes += length;
         } else {

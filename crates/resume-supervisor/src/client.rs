@@ -127,9 +127,9 @@ impl Client {
         self.broken || (self.ended && self.queue.is_empty() && self.waiting.is_none())
     }
 
-    /// Whether it neither waits for anything nor has anything to take.
+    /// Whether it waits for nothing but events, if anything, and has nothing to take.
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_none() && self.queue.is_empty()
+        matches!(self.waiting, None | Some(Waiting::Events)) && self.queue.is_empty()
     }
 
     /// Whether it may say more: not while it waits, nor after its end.

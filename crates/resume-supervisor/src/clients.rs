@@ -15,6 +15,8 @@ use crate::waiting::Waiting;
 /// The most connections at once. Beyond it, the one that was idle longest is closed.
 const MAX_CLIENTS: usize = 400;
 
+/// How many are taken in before others have their turn.
+const ACCEPTS_A_TURN: usize = 16;
 /// How long nobody is taken in after that failed.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -62,9 +64,10 @@ impl Clients {
         }
         let idle = self.slots.iter().enumerate().filter_map(|(slot, client)| {
             let client = client.as_ref()?;
-            client.is_idle().then_some((client.turn, slot))
+            // Who waits for events goes after those who wait for nothing.
+            client.is_idle().then_some((client.waiting.is_some(), client.turn, slot))
         });
-        idle.min().map(|(_, slot)| slot)
+        idle.min().map(|(_, _, slot)| slot)
     }
 }
 
@@ -72,7 +75,10 @@ impl Supervisor {
     /// Listens, or listens again.
     pub(crate) fn listen(&mut self) {
         self.listen_at = None;
-        if let Err(error) = self.poller.add(self.listener.as_fd(), key::pack(Source::Listener, 0), Interest::READ) {
+        let added = self.poller.add(self.listener.as_fd(), key::pack(Source::Listener, 0), Interest::READ);
+        if let Err(error) = added
+            && error.kind() != std::io::ErrorKind::AlreadyExists
+        {
             self.warn(format!("waiting for clients: {error}"));
             self.listen_at = Some(clock::boottime() + LISTEN_AGAIN_AFTER);
         }
@@ -89,6 +95,8 @@ impl Supervisor {
                 self.listener = listener;
                 self.listen();
             }
+            // Without the directory there is nowhere to make it.
+            Err(_) if !self.path.exists() => (),
             Err(error) => {
                 self.warn(format!("making `{}` again: {error}", layout::SOCKET));
                 self.listen_at = Some(clock::boottime() + LISTEN_AGAIN_AFTER);
@@ -98,7 +106,7 @@ impl Supervisor {
 
     /// Takes in whoever knocks and may come in: the owner and root.
     pub(crate) fn accept(&mut self) {
-        loop {
+        for _ in 0..ACCEPTS_A_TURN {
             match socket::accept(self.listener.as_fd()) {
                 Ok(Some(connection)) => {
                     let uid = socket::peer(connection.as_fd()).map(|peer| peer.uid);

@@ -68,11 +68,14 @@ impl Supervisor {
             Call::Restart(parameters) => self.restart(parameters),
             Call::Delete(parameters) => {
                 let indexes = self.select(None)?;
+                // From now on it is on its way, whether somebody waits for it or not.
+                self.deleting = Some(Delete { keep_logs: parameters.keep_logs });
+                self.undeletable = None;
                 for index in &indexes {
                     self.deliver(*index, Event::Stop);
                 }
-                let delete = Some(Delete { keep_logs: parameters.keep_logs });
-                Ok(Answer::Later(Waiting::Down { targets: self.present(&indexes), delete }))
+                self.keep_desired();
+                Ok(Answer::Later(Waiting::Down { targets: self.present(&indexes), delete: true }))
             }
             Call::Signal(parameters) => now(wire::reply(&self.signal(&parameters)?, false, terminator)),
             Call::Reset(parameters) => {
@@ -99,7 +102,10 @@ impl Supervisor {
             let index = usize::try_from(*instance).ok().filter(|index| *index < self.instances.len());
             index.ok_or(CallError::NoSuchInstance(*instance))
         };
-        instances.iter().map(known).collect()
+        let mut indexes: Vec<usize> = instances.iter().map(known).collect::<Result<_, _>>()?;
+        indexes.sort_unstable();
+        indexes.dedup();
+        Ok(indexes)
     }
 
     fn start(&mut self, parameters: &StartParameters) -> Result<Answer, CallError> {
@@ -148,7 +154,7 @@ impl Supervisor {
             self.deliver(*index, if parameters.now { Event::Kill } else { Event::Stop });
         }
         self.keep_desired();
-        Ok(Answer::Later(Waiting::Down { targets: self.present(&indexes), delete: None }))
+        Ok(Answer::Later(Waiting::Down { targets: self.present(&indexes), delete: false }))
     }
 
     fn signal(&self, parameters: &SignalParameters) -> Result<SignalReply, CallError> {
@@ -169,6 +175,8 @@ impl Supervisor {
 
     /// Sends a client what happened since the number that it names, and from now on whatever happens.
     fn subscribe(&mut self, slot: usize, parameters: &EventsParameters, terminator: wire::Terminator) {
+        // What the file holds already is told once.
+        self.tell_subscribers();
         let Some(client) = self.clients.get(slot) else { return };
         client.waiting = Some(Waiting::Events);
         if let Some(since) = parameters.since {
@@ -255,35 +263,33 @@ impl Supervisor {
             }
             Waiting::Events => None,
             Waiting::Down { targets, delete } => {
-                if delete.is_some() {
-                    // Whoever starts it meanwhile comes too late.
-                    for target in targets {
-                        if self.service.instance(target.index).desired() == Desired::Up {
-                            self.deliver(target.index, Event::Stop);
-                        }
-                    }
+                if let Some(problem) = self.undeletable.as_ref().filter(|_| *delete) {
+                    return Some(wire::error(&CallError::Failed(problem.clone()), terminator));
                 }
-                let over = |target: &Target| {
-                    let lifecycle = self.service.instance(target.index);
-                    if delete.is_some() { lifecycle.state().word().is_down() } else { target.is_over(lifecycle) }
-                };
-                if !targets.iter().all(over) {
+                let over = |target: &Target| target.is_over(self.service.instance(target.index));
+                if !(if *delete { self.deleted } else { targets.iter().all(over) }) {
                     return None;
                 }
-                let mut killed = Vec::new();
-                for target in targets {
-                    killed.append(&mut self.instances[target.index].killed);
-                }
-                if let Some(delete) = delete
-                    && let Err(error) = self.delete(delete.keep_logs)
-                {
-                    return Some(wire::error(
-                        &CallError::Failed(format!("removing its directory: {error}")),
-                        terminator,
-                    ));
-                }
+                let killed = targets.iter().flat_map(|target| self.instances[target.index].killed.clone()).collect();
                 Some(wire::reply(&StopReply { killed }, false, terminator))
             }
+        }
+    }
+
+    /// Removes the service once that is asked for and nothing of it runs. Whoever starts it meanwhile comes too late.
+    pub(crate) fn delete_if_due(&mut self) {
+        let Some(delete) = self.deleting else { return };
+        for index in 0..self.instances.len() {
+            if self.service.instance(index).desired() == Desired::Up {
+                self.deliver(index, Event::Stop);
+            }
+        }
+        if !self.service.is_at_rest() {
+            return;
+        }
+        self.deleting = None;
+        if let Err(error) = self.delete(delete.keep_logs) {
+            self.undeletable = Some(format!("removing its directory: {error}"));
         }
     }
 

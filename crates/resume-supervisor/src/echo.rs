@@ -5,11 +5,13 @@
 //! pipe is full, what is left over is kept and the program's output is not read until it is gone: the program then
 //! waits for its reader, as it would without us.
 
+use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread::JoinHandle;
 
 use resume_core::layout::Stream;
+use resume_sys::poll::{Interest, Poller};
 use resume_sys::socket;
 
 /// The way of one stream to our own.
@@ -27,8 +29,8 @@ impl Echo {
         let (reader, writer) = io::pipe()?;
         socket::set_nonblocking(writer.as_fd(), true)?;
         let copy = move || match stream {
-            Stream::Stdout => copy(reader, &mut io::stdout().lock()),
-            Stream::Stderr => copy(reader, &mut io::stderr().lock()),
+            Stream::Stdout => copy(reader, io::stdout().as_fd()),
+            Stream::Stderr => copy(reader, io::stderr().as_fd()),
         };
         let thread = std::thread::Builder::new().name("echo".to_owned()).spawn(copy)?;
         Ok(Self { pipe: Some(writer), leftover: Vec::new(), thread: Some(thread), polled: None })
@@ -87,13 +89,33 @@ impl Drop for Echo {
     }
 }
 
-fn copy(mut from: PipeReader, to: &mut dyn Write) {
+/// Writes all, waiting for room even where whoever shares our stdout has made it non-blocking.
+fn write_patiently(to: &mut File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(length) => bytes = &bytes[length..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let poller = Poller::new()?;
+                poller.add(to.as_fd(), 0, Interest::WRITE)?;
+                poller.wait(&mut Vec::new(), None)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn copy(mut from: PipeReader, to: BorrowedFd<'_>) {
+    // Past the buffer of the standard library, which cannot tell how much of it a full pipe has taken.
+    let Ok(mut to) = to.try_clone_to_owned().map(File::from) else { return };
     let mut buffer = [0; 8192];
     loop {
         match from.read(&mut buffer) {
             Ok(0) => return,
             Ok(length) => {
-                if to.write_all(&buffer[..length]).and_then(|()| to.flush()).is_err() {
+                if write_patiently(&mut to, &buffer[..length]).is_err() {
                     return;
                 }
             }

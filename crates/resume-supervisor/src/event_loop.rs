@@ -31,6 +31,7 @@ use crate::history::History;
 use crate::journal::Journal;
 use crate::key::{self, Source};
 use crate::output::Output;
+use crate::waiting::Delete;
 
 /// ENOENT, as errno(3) has it on Linux.
 const NOT_FOUND: i32 = 2;
@@ -152,6 +153,12 @@ pub(crate) struct Supervisor {
     pub(crate) changed: bool,
     /// Set when we must leave at once, leaving everything as it is.
     pub(crate) leaving: bool,
+    /// How to remove the service once it is down, if that was asked for.
+    pub(crate) deleting: Option<Delete>,
+    /// Why it could not be removed.
+    pub(crate) undeletable: Option<String>,
+    /// What was below us before we began, in the foreground.
+    pub(crate) spared: Vec<Identity>,
     /// Whether the service's directory has been removed.
     pub(crate) deleted: bool,
     pub(crate) generation: u32,
@@ -184,6 +191,7 @@ impl Supervisor {
             self.warn(problem);
         }
         loop {
+            self.delete_if_due();
             if std::mem::take(&mut self.changed) && !self.deleted {
                 self.write_state();
             }
@@ -196,7 +204,10 @@ impl Supervisor {
 
     fn finished(&self) -> Option<u8> {
         if self.leaving {
-            return Some(0);
+            return Some(match self.mode {
+                Mode::Background => 0,
+                Mode::Foreground { .. } => self.exit_code(),
+            });
         }
         if !self.service.is_at_rest() {
             return None;
@@ -226,6 +237,9 @@ impl Supervisor {
         }
         // What the terminal has not yet taken is waited for here, with the lock already free for others.
         drop(self.lock);
+        // From here on a signal ends us, as it ends any program that waits for its reader.
+        drop(self.dir);
+        drop(self.signals);
         drop(self.mode);
         code
     }
@@ -244,6 +258,7 @@ impl Supervisor {
         }
         if self.listen_at.is_some_and(|moment| moment <= now) {
             self.listen();
+            self.look_for_socket();
         }
         if self.release_at.is_some_and(|moment| moment <= now) {
             self.scratch.release();

@@ -24,12 +24,14 @@ pub(crate) struct History {
     file: Option<File>,
     size: u64,
     seq: u64,
+    /// Whether the last line may have been written in part.
+    torn: bool,
 }
 
 impl History {
     /// Goes on where the history ends; one that cannot be written is none, and the warning says so.
     pub(crate) fn open(dir: &Path) -> (Self, Option<String>) {
-        let mut history = Self { dir: dir.to_path_buf(), file: None, size: 0, seq: 0 };
+        let mut history = Self { dir: dir.to_path_buf(), file: None, size: 0, seq: 0, torn: false };
         let warning = history.go_on().err().map(|error| format!("opening `{}`: {error}", layout::EVENTS));
         (history, warning)
     }
@@ -79,7 +81,10 @@ impl History {
             self.turn()?;
         }
         if let Some(file) = &mut self.file {
-            file.write_all(&line)?;
+            if std::mem::take(&mut self.torn) {
+                file.write_all(b"\n").inspect_err(|_| self.torn = true)?;
+            }
+            file.write_all(&line).inspect_err(|_| self.torn = true)?;
             self.size += line.len() as u64;
         }
         Ok(())
@@ -87,7 +92,11 @@ impl History {
 
     /// Makes the full file the old one and begins another.
     fn turn(&mut self) -> io::Result<()> {
-        std::fs::rename(self.dir.join(layout::EVENTS), self.dir.join(layout::EVENTS_OLD))?;
+        match std::fs::rename(self.dir.join(layout::EVENTS), self.dir.join(layout::EVENTS_OLD)) {
+            // An earlier attempt came as far as this.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (),
+            other => other?,
+        }
         let file = File::options().append(true).create(true).open(self.dir.join(layout::EVENTS))?;
         self.file = Some(file);
         self.size = 0;

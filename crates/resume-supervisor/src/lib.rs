@@ -13,6 +13,7 @@
 //! It deliberately has no threads (but one that feeds a terminal, in the foreground), no async runtime and no query of
 //! the log: it is paid for once per service. After start-up no error ends it.
 
+mod adoption;
 mod client;
 mod clients;
 mod control;

@@ -11,9 +11,11 @@
 //! now.
 
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use resume_core::name::ServiceName;
+use resume_sys::identity::Identity;
 use resume_sys::tree::{self, ProcessInfo, ProcessTable};
 
 /// What tells the processes of one instance.
@@ -35,6 +37,8 @@ pub(crate) struct Service<'a> {
     pub(crate) name: &'a ServiceName,
     pub(crate) home: &'a Path,
     pub(crate) marks: &'a [Mark],
+    /// Processes below us that were there before us: neither they nor what is below them is ours.
+    pub(crate) spared: &'a [Identity],
 }
 
 /// The living processes of the instance `index`, its main process among them.
@@ -42,7 +46,7 @@ pub(crate) struct Service<'a> {
 /// `alone` says that no other instance is up: then what can be given to none is its too.
 pub(crate) fn of_instance(service: Service<'_>, index: usize, alone: bool) -> Vec<ProcessInfo> {
     let mut own = tree::descendants(own_pid());
-    remove_supervisors(&mut own);
+    remove_supervisors(&mut own, service);
     let owned_by = |owner: Option<usize>| owner.map_or(alone, |owner| owner == index);
     let single = service.marks.len() == 1;
     let mine = |process: &&ProcessInfo| single || owned_by(service.owner(&own, process));
@@ -58,12 +62,26 @@ pub(crate) fn own_pid() -> i32 {
     i32::try_from(std::process::id()).unwrap_or(i32::MAX)
 }
 
-/// Takes out supervisors and what they look after: those are nobody's leftovers.
-fn remove_supervisors(all: &mut Vec<ProcessInfo>) {
+/// The main process of an instance that nothing but its environment tells of: of those that lead a session, the oldest.
+pub(crate) fn find_main(service: Service<'_>, index: usize) -> Option<Identity> {
+    let table = ProcessTable::read().ok()?;
+    let leads = |process: &&ProcessInfo| process.session == process.identity.pid;
+    let named = |process: &&ProcessInfo| {
+        let environment = tree::environment_of(process.identity.pid).unwrap_or_default();
+        service.named_instance(&environment) == Some(index)
+    };
+    let mains = table.descendants(0).filter(leads).filter(named);
+    mains.min_by_key(|process| process.identity.start_ticks).map(|process| process.identity.clone())
+}
+
+/// Takes out supervisors and what they look after, and what was there before us: those are nobody's leftovers.
+fn remove_supervisors(all: &mut Vec<ProcessInfo>, service: Service<'_>) {
     let mut spared: Vec<i32> = Vec::new();
     // Parents come before their children.
     all.retain(|process| {
-        let spare = spared.contains(&process.parent) || is_supervisor(process);
+        let is_main = service.marks.iter().any(|mark| mark.main == Some(process.identity.pid));
+        let own = service.spared.contains(&process.identity) || is_supervisor(process);
+        let spare = !is_main && (own || spared.contains(&process.parent));
         if spare {
             spared.push(process.identity.pid);
         }
@@ -71,9 +89,16 @@ fn remove_supervisors(all: &mut Vec<ProcessInfo>) {
     });
 }
 
+/// Whether this is the very program that we are, as a supervisor: a name alone would be easy to take.
 fn is_supervisor(process: &ProcessInfo) -> bool {
-    tree::command_line_of(process.identity.pid)
-        .is_ok_and(|words| words.get(1).is_some_and(|word| word == crate::ARGUMENT.as_bytes()))
+    let pid = process.identity.pid;
+    let words = tree::command_line_of(pid).unwrap_or_default();
+    if words.get(1).is_none_or(|word| word != crate::ARGUMENT.as_bytes()) {
+        return false;
+    }
+    let file = |path: &str| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    let own = file("/proc/self/exe");
+    own.is_some() && file(&format!("/proc/{pid}/exe")) == own
 }
 
 impl Service<'_> {
@@ -82,7 +107,7 @@ impl Service<'_> {
         let Ok(table) = ProcessTable::read() else { return Vec::new() };
         // The kernel is the parent of the first process and of its own.
         let mut all: Vec<ProcessInfo> = table.descendants(0).cloned().collect();
-        remove_supervisors(&mut all);
+        remove_supervisors(&mut all, self);
         let known = |process: &&ProcessInfo| own.iter().all(|other| other.identity != process.identity);
         // A session whose leader has ended may be a later one of the same number.
         let living = |mark: &Mark| Mark { session: mark.session.filter(|_| mark.main.is_some()), ..*mark };
@@ -107,8 +132,13 @@ impl Service<'_> {
         self.named_owner(&tree::environment_of(process.identity.pid).ok()?)
     }
 
-    /// The instance that an environment names.
+    /// The instance that an environment names, if there is one of this number.
     fn named_owner(self, environment: &[u8]) -> Option<usize> {
+        self.named_instance(environment).filter(|index| self.marks.iter().any(|mark| mark.index == *index))
+    }
+
+    /// The number of the instance that an environment of our service and home names.
+    fn named_instance(self, environment: &[u8]) -> Option<usize> {
         let value = |key: &[u8]| {
             let mut entries = environment.split(|byte| *byte == 0);
             entries.find_map(|entry| entry.strip_prefix(key))
@@ -116,8 +146,7 @@ impl Service<'_> {
         let same_service = value(b"RESUME_SERVICE=")? == self.name.as_str().as_bytes();
         let same_home = value(b"RESUME_HOME=")? == self.home.as_os_str().as_bytes();
         let index: usize = std::str::from_utf8(value(b"RESUME_INSTANCE=")?).ok()?.parse().ok()?;
-        let known = self.marks.iter().any(|mark| mark.index == index);
-        (same_service && same_home && known).then_some(index)
+        (same_service && same_home).then_some(index)
     }
 }
 
@@ -130,7 +159,7 @@ mod tests {
         let name = ServiceName::new("web").unwrap();
         let mark = |index| Mark { index, main: None, session: None, adopted: false };
         let marks = [mark(0), mark(1)];
-        let service = Service { name: &name, home: Path::new("/h"), marks: &marks };
+        let service = Service { name: &name, home: Path::new("/h"), marks: &marks, spared: &[] };
         let owner = |text: &str| service.named_owner(text.replace(' ', "\0").as_bytes());
         assert_eq!(owner("A=b RESUME_HOME=/h RESUME_SERVICE=web RESUME_INSTANCE=1"), Some(1));
         assert_eq!(owner("RESUME_HOME=/h RESUME_SERVICE=web RESUME_INSTANCE=2"), None);

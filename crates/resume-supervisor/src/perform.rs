@@ -21,7 +21,7 @@ use resume_sys::diagnose::{self, Diagnosis, Step};
 use resume_sys::identity::Process;
 use resume_sys::spawn::Spawn;
 use resume_sys::tree::ProcessInfo;
-use resume_sys::{clock, oom, process, spawn};
+use resume_sys::{clock, inherit, oom, process, spawn};
 
 use crate::event_loop::{Handle, Instance, Main, Supervisor};
 use crate::members::{self, Mark};
@@ -200,10 +200,14 @@ impl Supervisor {
         };
         let marks: Vec<Mark> = self.instances.iter().enumerate().map(mark).collect();
         let others_up = (0..marks.len()).any(|other| other != index && self.service.instance(other).is_alive());
-        let service = members::Service { name: &self.service.spec().name, home: &self.home, marks: &marks };
-        let mut members = members::of_instance(service, index, !others_up);
+        let mut members = members::of_instance(self.as_service(&marks), index, !others_up);
         members.retain(|process| !self.instances[index].untouchable.contains(&process.identity));
         members
+    }
+
+    /// What tells whose a process is.
+    pub(crate) fn as_service<'a>(&'a self, marks: &'a [Mark]) -> members::Service<'a> {
+        members::Service { name: &self.service.spec().name, home: &self.home, marks, spared: &self.spared }
     }
 
     fn run_ended(&mut self, index: usize, end: &RunEnd) {
@@ -314,13 +318,12 @@ fn make_process(supervisor: &Supervisor, instance: u32) -> Result<Child, SpawnEr
     let argv = words.iter().map(|word| text(word.as_bytes().to_vec())).collect::<Result<Vec<_>, _>>()?;
     let (program, cwd) = (text(program.into_os_string().into_vec())?, text(spec.cwd.as_bytes().to_vec())?);
 
-    let fds: [(BorrowedFd<'_>, i32); 5] = [
-        (supervisor.null.as_fd(), 0),
-        (stdout.writer.as_fd(), 1),
-        (stderr.writer.as_fd(), 2),
-        (stdout.guard.as_fd(), GUARD),
-        (stderr.guard.as_fd(), GUARD + 1),
-    ];
+    let mut fds: Vec<(BorrowedFd<'_>, i32)> =
+        vec![(supervisor.null.as_fd(), 0), (stdout.writer.as_fd(), 1), (stderr.writer.as_fd(), 2)];
+    // Where a program may not have as many descriptors, it does without.
+    if inherit::descriptor_limit() > u64::from((GUARD + 1).unsigned_abs()) {
+        fds.extend([(stdout.guard.as_fd(), GUARD), (stderr.guard.as_fd(), GUARD + 1)]);
+    }
     let request =
         Spawn { program: &program, argv: &argv, env: &environment, cwd: Some(&cwd), fds: &fds, session: true };
     // Our own files are nobody's business, the program's are its user's.

@@ -5,31 +5,31 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use resume_core::layout;
-use resume_core::lifecycle::{Event, Lifecycle, Memory};
+use resume_core::lifecycle::Event;
 use resume_core::name::ServiceName;
 use resume_core::service::Service;
 use resume_core::signal::Signal;
-use resume_core::spec::{Desired, Spec};
-use resume_core::status::{InstanceStatus, ProcessIdentity, StateWord, Status};
+use resume_core::spec::Spec;
+use resume_core::status::{ProcessIdentity, Status};
 use resume_core::wire::{self, CallError, Terminator};
-use resume_sys::identity::{self, Identity, Process};
+use resume_sys::identity::{self, Identity};
 use resume_sys::lock::Lock;
 use resume_sys::memory::Scratch;
 use resume_sys::poll::{Interest, Poller};
 use resume_sys::signal::SignalPipe;
 use resume_sys::{child, clock, dirs, dnotify, files, inherit, process, signal, socket, tree};
 
-use resume_core::exit::ExitStatus;
 use resume_core::layout::Stream;
 
+use crate::adoption::restore;
 use crate::clients::Clients;
 use crate::echo::Echo;
-use crate::event_loop::{BUFFER, Handle, Instance, Main, Mode, Supervisor};
+use crate::event_loop::{BUFFER, Instance, Mode, Supervisor};
 use crate::history::History;
 use crate::journal::Journal;
 use crate::key::{self, Source};
 use crate::members::own_pid;
-use crate::perform::{PRIVATE, number};
+use crate::perform::PRIVATE;
 
 /// The largest `spec.json` and `state.json` that are read; a whole environment fits many times.
 const MAX_FILE: usize = 16 << 20;
@@ -86,7 +86,10 @@ pub(crate) fn foreground(home: &Path, name: &ServiceName, lock: Lock) -> Result<
     inherit::keep_from_children().map_err(|error| format!("marking what we inherited: {error}"))?;
     let echo = |stream| Echo::start(stream).map_err(|error| format!("starting the echo of its output: {error}"));
     let echoes = [echo(Stream::Stdout)?, echo(Stream::Stderr)?];
+    // Before an exec this process was another program, whose children are none of ours.
+    let spared = tree::descendants(own_pid()).into_iter().map(|process| process.identity).collect();
     let mut supervisor = ready(home, name, dir, lock, Mode::Foreground { echoes, interrupted: false })?;
+    supervisor.spared = spared;
     for index in 0..supervisor.instances.len() {
         supervisor.deliver(index, Event::Start);
     }
@@ -111,7 +114,9 @@ fn ready(home: &Path, name: &ServiceName, dir: OwnedFd, lock: Lock, mode: Mode) 
 
     let mut watched = vec![Signal::TERM.number(), Signal::CHLD.number(), dnotify::SIGNAL];
     if matches!(mode, Mode::Foreground { .. }) {
-        watched.extend([Signal::INT.number(), Signal::HUP.number()]);
+        // Under nohup(1), or in the background of a script, they are ignored, and are to stay so.
+        let wanted = [Signal::INT.number(), Signal::HUP.number()];
+        watched.extend(wanted.into_iter().filter(|number| !signal::is_ignored(*number).unwrap_or(false)));
     }
     let signals = SignalPipe::install(&watched).map_err(doing("handling signals"))?;
     let listener = socket::listen(dir.as_fd(), layout::SOCKET).map_err(doing("listening on the socket"))?;
@@ -146,7 +151,10 @@ fn ready(home: &Path, name: &ServiceName, dir: OwnedFd, lock: Lock, mode: Mode) 
         news: Vec::new(),
         changed: true,
         leaving: false,
+        deleting: None,
+        undeletable: None,
         deleted: false,
+        spared: Vec::new(),
         generation: 0,
     };
     supervisor.listen();
@@ -156,9 +164,7 @@ fn ready(home: &Path, name: &ServiceName, dir: OwnedFd, lock: Lock, mode: Mode) 
     for warning in [problem, unwritable, torn].into_iter().flatten() {
         supervisor.warn(warning);
     }
-    if let Some(earlier) = earlier {
-        supervisor.take_over(&earlier);
-    }
+    supervisor.take_over(earlier.as_ref())?;
     Ok(supervisor)
 }
 
@@ -189,73 +195,4 @@ fn read_status(dir: &OwnedFd) -> (Option<Status>, Option<String>) {
 fn own_identity() -> std::io::Result<ProcessIdentity> {
     let Identity { pid, start_ticks } = identity::identify(own_pid())?;
     Ok(ProcessIdentity { pid, start_ticks, boot_id: identity::boot_id()? })
-}
-
-/// The instances as the supervisor before us left them. If it left nothing, the log still knows the number of runs.
-fn restore(spec: &Spec, seed: u64, earlier: Option<&Status>, journal: &Journal) -> Vec<Lifecycle> {
-    let now = clock::boottime();
-    let restored = |index: u32| {
-        let known = earlier.and_then(|status| status.instances.get(usize::try_from(index).ok()?));
-        let (memory, state) = known.map_or_else(
-            || {
-                (
-                    Memory { desired: Desired::Down, run: journal.last_run(index), restarts: 0, short_runs: 0 },
-                    StateWord::Stopped,
-                )
-            },
-            |InstanceStatus { desired, run, restarts, short_runs, state, .. }| {
-                (Memory { desired: *desired, run: *run, restarts: *restarts, short_runs: *short_runs }, *state)
-            },
-        );
-        Lifecycle::restore(seed.wrapping_add(index.into()), &memory, state, now)
-    };
-    (0..spec.instances).map(restored).collect()
-}
-
-impl Supervisor {
-    /// Goes on where a supervisor that died left off: living programs are adopted, never doubled; the runs of those that
-    /// ended meanwhile are over. What ran before the machine booted is not alive, whatever has its pid now.
-    fn take_over(&mut self, earlier: &Status) {
-        for (index, known) in earlier.instances.iter().enumerate().take(self.instances.len()) {
-            let Some(process) = &known.process else { continue };
-            if process.boot_id != self.identity.boot_id {
-                continue;
-            }
-            let identity = Identity { pid: process.pid, start_ticks: process.start_ticks };
-            self.instances[index].session = Some(identity.pid);
-            self.instances[index].adopted = true;
-            if let Some(started_at) = known.started_at {
-                self.instances[index].started_at = started_at;
-            }
-            if self.open_outputs(index).is_ok() {
-                self.poll_outputs(index);
-            }
-            let held = Process::open(&identity).ok().flatten();
-            let alive = held.is_some();
-            if let Some(held) = held {
-                self.instances[index].polled = self.watch_process(index, &held);
-                self.instances[index].main = Some(Main { identity, handle: Handle::Adopted(held) });
-            }
-            let started =
-                std::time::Duration::from_millis(process.start_ticks * 1_000 / tree::clock_ticks_per_second());
-            for action in self.service.adopt(index, clock::boottime(), started) {
-                let _ = self.perform(index, action);
-            }
-            let said = if alive { "taken over by a new supervisor" } else { "ended while no supervisor lived" };
-            self.journal.note(Some((number(index), known.run)), said);
-            if !alive {
-                self.main_ended(index, ExitStatus::Unknown);
-            }
-        }
-    }
-
-    /// Polls the pidfd of a process that is not our child, and returns under which generation.
-    pub(crate) fn watch_process(&mut self, index: usize, process: &Process) -> u32 {
-        let generation = self.next_generation();
-        let key = key::pack(Source::Adopted(number(index)), generation);
-        if let Err(error) = self.poller.add(process.as_fd(), key, Interest::READ) {
-            self.warn(format!("waiting for the end of pid {}: {error}", process.identity().pid));
-        }
-        generation
-    }
 }

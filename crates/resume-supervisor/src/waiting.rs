@@ -31,9 +31,14 @@ pub(crate) enum Waiting {
     Down {
         /// Which instances, each with the run that is to be over.
         targets: Vec<Target>,
-        /// Whether to remove the service then.
-        delete: Option<Delete>,
+        /// Whether the service is to be removed then.
+        delete: bool,
     },
+}
+
+/// Whether a run ended because somebody asked: that it is not up then is no failure of the program.
+fn is_wanted_end(reason: &str) -> bool {
+    matches!(reason, "restarted" | "stopped")
 }
 
 /// How to remove a service.
@@ -77,7 +82,7 @@ impl Target {
         max_restarts: u32,
     ) -> Option<Result<(), CallError>> {
         let instance = u32::try_from(self.index).unwrap_or(u32::MAX);
-        if let Some(exit) = last_exit.filter(|exit| exit.run >= self.run) {
+        if let Some(exit) = last_exit.filter(|exit| exit.run >= self.run && !is_wanted_end(&exit.reason)) {
             if let Some(error) = spawn_error {
                 return Some(Err(CallError::SpawnFailed(SpawnFailed { instance, error: error.clone() })));
             }

@@ -36,6 +36,11 @@ pub fn umask() -> Option<u32> {
     u32::from_str_radix(mask.trim(), 8).ok()
 }
 
+/// How many descriptors this process, and what it starts, may have (getrlimit(2), `RLIMIT_NOFILE`, the soft limit).
+pub fn descriptor_limit() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// Keeps every descriptor but 0, 1 and 2 from the programs that we start, without closing any: whoever started us may
 /// have left some open that we know nothing of.
 pub fn keep_from_children() -> io::Result<()> {

@@ -273,6 +273,7 @@ Examples:
   resume ls --wide @backend
   resume ls --watch                         with `--json`, an array a line
   resume ls --json | jq -r '.[] | select(.state == \"failed\") | .name'")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub(crate) struct LsArgs {
     /// A name, a pid, a pattern, `@GROUP` or `all` [default: all]
     #[arg(value_name = "SELECTOR")]

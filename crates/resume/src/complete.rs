@@ -36,7 +36,8 @@ pub(crate) fn answer(words: &[OsString]) -> Result<()> {
     if found.is_empty() {
         return Ok(());
     }
-    let lines = found.iter().map(|(value, what)| if what.is_empty() { value.clone() } else { format!("{value}\t{what}") });
+    let lines =
+        found.iter().map(|(value, what)| if what.is_empty() { value.clone() } else { format!("{value}\t{what}") });
     say(&lines.collect::<Vec<_>>().join("\n"))
 }
 
@@ -59,8 +60,6 @@ fn candidates(words: &[String], services: impl FnOnce() -> Vec<Service>) -> Vec<
     let Some((current, before)) = words.split_last() else { return Vec::new() };
     let (globals, rest) = split_globals(before.iter().map(OsString::from).collect());
     let found = match rest.split_first() {
-        // A global option takes the word behind it, even if that is not typed yet.
-        None if globals.last().is_some_and(|last| last == "--home") && globals.len() % 2 == 1 => directories(),
         None => first_word(current, globals.last().map(OsString::as_os_str)),
         Some((word, behind)) => {
             let word = word.to_string_lossy();
@@ -129,7 +128,12 @@ fn behind_verb(
         Verb::Run => files(),
         Verb::Start if current.contains('/') || current.starts_with('.') => files(),
         Verb::Start => selectors(current, &services()).into_iter().chain(files()).collect(),
-        Verb::Signal if words_of(&command, behind) == 0 => signals(),
+        Verb::Signal if words_of(&command, behind) == 0 => {
+            // The prefix need not be typed.
+            let short = |(name, what): Candidate| Some((name.strip_prefix("SIG")?.to_owned(), what));
+            let short = signals().into_iter().filter_map(short).filter(|_| !current.is_empty());
+            signals().into_iter().chain(short).collect()
+        }
         Verb::Completions => of_values(&["bash", "zsh", "fish"]),
         Verb::Man => Vec::new(),
         Verb::Stop
@@ -277,7 +281,8 @@ mod tests {
         check(&["start", "--restart=o"], &["--restart=on-failure"]);
         check(&["logs", "--output", "r"], &["raw"]);
         check(&["logs", "-n", ""], &["all"]);
-        check(&["signal", "SIGU"], &["SIGUSR1", "SIGURG", "SIGUSR2"]);
+        check(&["signal", "SIGU"], &["SIGUSR1", "SIGUSR2", "SIGURG"]);
+        check(&["signal", "HU"], &["HUP"]);
         check(&["signal", "HUP", "w"], &["web"]);
         check(&["completions", "z"], &["zsh"]);
         check(&["help", "fl"], &["flush"]);

@@ -118,8 +118,8 @@ pub(crate) fn say(text: &str) -> Result<()> {
 
 /// Prints to stderr what is not the answer. If nobody reads that, nothing is lost.
 pub(crate) fn say_aside(text: &str) {
-    let text = [progress::take_back(), text, "\n"].concat();
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all([progress::take_back(), text, "\n"].concat().as_bytes());
 }
 
 /// What <https://no-color.org> asks for, and terminals that cannot.

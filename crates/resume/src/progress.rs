@@ -25,7 +25,8 @@ const CLEAR: &str = "\r\x1b[K";
 /// Whether the line stands on the terminal.
 static DRAWN: AtomicBool = AtomicBool::new(false);
 
-/// What to print before anything else goes to stderr: it takes the line away, if it is there.
+/// What to print before anything else goes to stderr: it takes the line away, if it is there. To be called by whoever holds
+/// the lock of stderr, so that nobody draws in between.
 pub(crate) fn take_back() -> &'static str {
     if DRAWN.swap(false, Ordering::AcqRel) { CLEAR } else { "" }
 }
@@ -65,16 +66,15 @@ fn draw(doing: &str, open: &Mutex<Vec<String>>, all: usize, over: &Mutex<bool>, 
         let over = over.lock().expect("no worker panics: a panic ends the process");
         let waited = ended.wait_timeout_while(over, pause, |over| !*over);
         let (over, _) = waited.expect("no worker panics: a panic ends the process");
+        let mut stderr = io::stderr().lock();
         let text = if *over {
             take_back().to_owned()
         } else {
             let open = open.lock().expect("no worker panics: a panic ends the process");
-            let stderr = io::stderr();
             let width = resume_sys::process::terminal_width(stderr.as_fd()).map_or(80, usize::from);
             DRAWN.store(true, Ordering::Release);
             format!("{CLEAR}{}", cut(&line(doing, &open, all), width.saturating_sub(1)))
         };
-        let mut stderr = io::stderr().lock();
         // Nothing depends on it.
         let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
         if *over {

@@ -19,7 +19,7 @@ fn kill_supervisor(sandbox: &Sandbox, name: &str) {
 fn a_state_file_torn_at_any_length_is_survived() {
     let sandbox = sandbox();
     sandbox.start("web", &SLEEP);
-    sandbox.resume(["stop", "web"]).success();
+    sandbox.stop_for_good("web");
     let path = sandbox.service_dir("web").join("state.json");
     let whole = fs::read(&path).unwrap();
     for length in (0..whole.len()).step_by(7).chain([whole.len() - 1]) {
@@ -70,7 +70,7 @@ fn a_spec_that_is_torn_is_named_and_the_others_are_not_touched_by_it() {
     let sandbox = sandbox();
     sandbox.start("web", &SLEEP);
     sandbox.start("db", &SLEEP);
-    sandbox.resume(["stop", "web"]).success();
+    sandbox.stop_for_good("web");
     let path = sandbox.service_dir("web").join("spec.json");
     let whole = fs::read(&path).unwrap();
     for length in [0, 1, whole.len() / 2, whole.len() - 3] {
@@ -89,7 +89,7 @@ fn a_spec_that_is_torn_is_named_and_the_others_are_not_touched_by_it() {
 fn a_service_with_a_torn_spec_can_be_deleted() {
     let sandbox = sandbox();
     sandbox.start("web", &SLEEP);
-    sandbox.resume(["stop", "web"]).success();
+    sandbox.stop_for_good("web");
     fs::write(sandbox.service_dir("web").join("spec.json"), "{").unwrap();
     sandbox.resume(["delete", "web"]).success();
     assert!(!sandbox.service_dir("web").exists());
@@ -99,7 +99,7 @@ fn a_service_with_a_torn_spec_can_be_deleted() {
 fn a_spec_of_a_newer_version_is_left_alone() {
     let sandbox = sandbox();
     sandbox.start("web", &SLEEP);
-    sandbox.resume(["stop", "web"]).success();
+    sandbox.stop_for_good("web");
     let path = sandbox.service_dir("web").join("spec.json");
     let newer = fs::read_to_string(&path).unwrap().replace("\"version\": 1", "\"version\": 99");
     fs::write(&path, &newer).unwrap();
@@ -131,7 +131,7 @@ fn junk_beside_the_services_is_passed_over() {
 fn junk_inside_a_services_directory_does_not_disturb_it() {
     let sandbox = sandbox();
     sandbox.start("web", &SLEEP);
-    sandbox.resume(["stop", "web"]).success();
+    sandbox.stop_for_good("web");
     let folder = sandbox.service_dir("web");
     fs::write(folder.join("notes.txt"), "junk").unwrap();
     fs::create_dir(folder.join("deep")).unwrap();
@@ -149,7 +149,7 @@ fn junk_inside_a_services_directory_does_not_disturb_it() {
 fn a_symbolic_link_in_the_place_of_a_file_is_not_followed() {
     let sandbox = sandbox();
     sandbox.start("web", &SLEEP);
-    sandbox.resume(["stop", "web"]).success();
+    sandbox.stop_for_good("web");
     let folder = sandbox.service_dir("web");
     let elsewhere = sandbox.folder().join("elsewhere");
     fs::rename(folder.join("spec.json"), &elsewhere).unwrap();
@@ -165,7 +165,9 @@ fn a_symbolic_link_in_the_place_of_a_file_is_not_followed() {
         // It may be replaced or be refused.
         let outcome = sandbox.resume(["start", "web"]);
         assert!([0, 1].contains(&outcome.exit_code()), "{outcome}");
-        sandbox.resume(["stop", "web"]);
+        if outcome.exit_code() == 0 {
+            sandbox.stop_for_good("web");
+        }
         assert_eq!(fs::read(&elsewhere).unwrap(), b"precious", "through {name}");
         let _ = fs::remove_file(folder.join(name));
     }
@@ -175,7 +177,7 @@ fn a_symbolic_link_in_the_place_of_a_file_is_not_followed() {
 fn a_log_folder_that_is_a_symbolic_link_is_not_followed() {
     let sandbox = sandbox();
     sandbox.start("web", &SLEEP);
-    sandbox.resume(["stop", "web"]).success();
+    sandbox.stop_for_good("web");
     let log = sandbox.service_dir("web").join("log");
     let elsewhere = sandbox.folder().join("elsewhere");
     fs::remove_dir_all(&log).unwrap();

@@ -45,9 +45,7 @@ fn the_json_of_a_running_service_has_every_field_with_its_type() {
 fn the_json_of_a_service_that_is_down_has_null_for_what_there_is_not() {
     let sandbox = sandbox();
     sandbox.start("web", &SLEEP);
-    let supervisor = Ending::of(sandbox.supervisor("web"));
-    sandbox.resume(["stop", "web"]).success();
-    supervisor.wait();
+    sandbox.stop_for_good("web");
     let service = sandbox.service("web");
     for field in ["pid", "supervisor_pid", "group", "started_at", "uptime_ms", "cpu_percent", "memory_bytes"] {
         assert_eq!(service.get(field), Some(&Value::Null), "{field}");

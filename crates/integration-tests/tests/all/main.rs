@@ -6,7 +6,10 @@
 // Clippy permits `unwrap` in tests but not in what tests share; here all is for tests.
 #![allow(clippy::unwrap_used)]
 
+mod api;
 mod bad_input;
+mod bounds;
+mod completions;
 mod disk;
 mod environment;
 mod events;
@@ -19,6 +22,7 @@ mod launching;
 mod lifecycle;
 mod logs;
 mod ls;
+mod man;
 mod original_flags;
 mod outliving;
 mod races;
@@ -27,9 +31,11 @@ mod run_foreground;
 mod selectors;
 mod show;
 mod signal_reset_flush;
+mod soak;
 mod socket;
 mod start_words;
 mod stopping;
+mod watch;
 mod why;
 
 use integration_tests::{Programs, Sandbox};

@@ -143,7 +143,7 @@ fn runs_go_on_being_counted_over_supervisors() {
         assert_eq!(sandbox.until_run("web", run)["instances"][0]["run"], run);
     }
     // With its state torn, the log still knows.
-    sandbox.resume(["stop", "web"]).success();
+    sandbox.stop_for_good("web");
     std::fs::write(sandbox.service_dir("web").join("state.json"), "").unwrap();
     sandbox.resume(["start", "web"]).success();
     assert_eq!(sandbox.until_run("web", 4)["instances"][0]["run"], 4);

@@ -71,7 +71,7 @@ fn what_listens_is_told_with_its_address() {
 fn a_service_that_is_down_is_shown_too() {
     let sandbox = sandbox();
     sandbox.start("web", &SLEEP);
-    sandbox.resume(["stop", "web"]).success();
+    sandbox.stop_for_good("web");
     let outcome = sandbox.resume(["show", "web"]);
     outcome.success().no_stderr().stdout_has(&["web  stopped\n", "none, and none is needed", "SIGTERM, stopped"]);
     assert!(!outcome.stdout_text().contains("Processes"), "{outcome}");

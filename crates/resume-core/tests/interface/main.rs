@@ -3,6 +3,9 @@
 //! There is a sample of every call, answer and error, with all that it can carry. The `match`es name every variant, so
 //! that a new one does not compile until it has its sample.
 
+// Clippy permits `unwrap` in tests but not in what tests share; here all is for tests.
+#![allow(clippy::unwrap_used)]
+
 mod parser;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -344,6 +347,7 @@ fn a_text_that_is_none_is_refused() {
         "interface a.b type T (a: nothing)",
         "interface a.b type T (a: int,)",
         "interface a.b type T (a: int) type T (a: int)",
+        "interface a.b type T (a: int) method T() -> ()",
         "interface a.b thing T (a: int)",
         "interface a.b type T {a: int}",
     ] {

@@ -37,21 +37,23 @@ impl Interface {
         let mut interface = Self::default();
         reader.expect("interface")?;
         interface.name = reader.next()?;
+        let mut names = BTreeSet::new();
         while reader.tokens.peek().is_some() {
             let keyword = reader.next()?;
             let name = reader.name(char::is_uppercase)?;
-            let taken = match keyword.as_str() {
-                "type" => interface.types.insert(name.clone(), reader.structure()?).is_some(),
-                "error" => interface.errors.insert(name.clone(), reader.structure()?).is_some(),
+            // A name stands for one thing: clients look types, methods and errors up in one table.
+            if !names.insert(name.clone()) {
+                return Err(format!("`{name}` is declared twice"));
+            }
+            match keyword.as_str() {
+                "type" => drop(interface.types.insert(name, reader.structure()?)),
+                "error" => drop(interface.errors.insert(name, reader.structure()?)),
                 "method" => {
                     let takes = reader.structure()?;
                     reader.expect("->")?;
-                    interface.methods.insert(name.clone(), (takes, reader.structure()?)).is_some()
+                    interface.methods.insert(name, (takes, reader.structure()?));
                 }
                 other => return Err(format!("`{other}` declares nothing")),
-            };
-            if taken {
-                return Err(format!("`{name}` is declared twice"));
             }
         }
         Ok(interface)
@@ -67,11 +69,14 @@ impl Interface {
     ) -> Vec<String> {
         let wrong = || vec![format!("{path} is {value}, declared is {declared:?}")];
         match (declared, value) {
-            (Type::Maybe(_), Value::Null) | (Type::Object, Value::Object(_)) => vec![],
-            (Type::Maybe(inner), _) => self.misfits(path, value, inner, seen),
-            (Type::Bool, Value::Bool(_)) | (Type::String, Value::String(_)) => vec![],
+            (Type::Maybe(_), Value::Null)
+            | (Type::Object, Value::Object(_))
+            | (Type::Bool, Value::Bool(_))
+            | (Type::String, Value::String(_))
+            | (Type::Float, Value::Number(_)) => vec![],
             (Type::Int, Value::Number(number)) if number.is_i64() => vec![],
-            (Type::Float, Value::Number(_)) => vec![],
+            (Type::Enum(words), Value::String(word)) if words.contains(word) => vec![],
+            (Type::Maybe(inner), _) => self.misfits(path, value, inner, seen),
             (Type::Named(name), _) => match self.types.get(name) {
                 Some(inner) => self.misfits(path, value, inner, seen),
                 None => vec![format!("{path} is of the type `{name}`, which is declared nowhere")],
@@ -82,7 +87,6 @@ impl Interface {
             (Type::Map(inner), Value::Object(values)) => {
                 values.values().flat_map(|value| self.misfits(path, value, inner, seen)).collect()
             }
-            (Type::Enum(words), Value::String(word)) if words.contains(word) => vec![],
             (Type::Struct(fields), Value::Object(values)) => {
                 let mut problems = Vec::new();
                 for key in values.keys().filter(|key| fields.iter().all(|(name, _)| name != *key)) {

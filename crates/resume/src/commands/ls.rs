@@ -9,6 +9,7 @@ use resume_core::status::InstanceStatus;
 use resume_core::time::Timestamp;
 use serde::Serialize;
 
+use super::watch;
 use crate::args::LsArgs;
 use crate::context::{Context, say, screen_width};
 use crate::error::{CliError, Result};
@@ -20,6 +21,9 @@ use crate::render::time::to_second;
 use crate::targets::{all, choose};
 
 pub(crate) fn ls(context: &Context, args: &LsArgs) -> Result<ExitCode> {
+    if args.watch {
+        return watch::watch(context, args);
+    }
     let (listed, failures) = selected(context, args)?;
     let usages = if args.no_usage { Vec::new() } else { measured(context, &listed) };
     if context.json {
@@ -36,6 +40,9 @@ pub(crate) fn ls(context: &Context, args: &LsArgs) -> Result<ExitCode> {
 
 /// The list in the columns of the original tool.
 pub(crate) fn original_list(context: &Context, args: &LsArgs) -> Result<ExitCode> {
+    if args.watch {
+        return Err(CliError::usage("`-l` and `--watch` cannot go together").hint("`resume ls --watch` goes on"));
+    }
     let (listed, failures) = selected(context, args)?;
     let live = listed.iter().flat_map(|Listed { service, .. }| {
         let row = |instance: &InstanceStatus| Some(original_row(service, instance, instance.process.as_ref()?.pid));
@@ -90,7 +97,7 @@ fn original_row(service: &Service, instance: &InstanceStatus, pid: i32) -> Origi
 const LIVE_LOG: &str = "current.log";
 
 /// What the words select, all services if there are none, and what could not be selected.
-fn selected(context: &Context, args: &LsArgs) -> Result<(Vec<Listed>, Vec<CliError>)> {
+pub(super) fn selected(context: &Context, args: &LsArgs) -> Result<(Vec<Listed>, Vec<CliError>)> {
     let services: Option<Services> = context.home()?.open()?;
     if !args.selectors.is_empty() {
         let chosen = choose(services.as_ref(), &args.selectors)?;
@@ -104,7 +111,7 @@ fn selected(context: &Context, args: &LsArgs) -> Result<(Vec<Listed>, Vec<CliErr
 }
 
 /// What they use. That it cannot be measured hides nothing else.
-fn measured(context: &Context, listed: &[Listed]) -> Vec<ServiceUsage> {
+pub(super) fn measured(context: &Context, listed: &[Listed]) -> Vec<ServiceUsage> {
     let services: Vec<&Service> = listed.iter().map(|listed| &listed.service).collect();
     if !services.iter().any(|service| service.is_alive()) {
         return Vec::new();

@@ -2,12 +2,15 @@
 function __resume_complete
     set -l before (commandline --current-process --tokenize --cut-at-cursor)
     set -l current (commandline --current-token --cut-at-cursor)
+    # Of `--cwd=/us` the shell completes what is behind the `=`.
+    set -l option (string match --regex '^--[^=]*=' -- "$current")
+    set -l path (string replace --regex '^--[^=]*=' '' -- "$current")
     for line in (command resume internal-complete -- $before[2..] "$current" 2>/dev/null)
         switch $line
             case ':files'
-                __fish_complete_path (string replace --regex '^--[^=]*=' '' -- "$current")
+                printf "$option%s\n" (__fish_complete_path "$path")
             case ':directories'
-                __fish_complete_directories (string replace --regex '^--[^=]*=' '' -- "$current") ''
+                printf "$option%s\n" (__fish_complete_directories "$path" '')
             case '*'
                 printf '%s\n' $line
         end
