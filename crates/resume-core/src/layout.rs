@@ -12,7 +12,7 @@ use crate::name::ServiceName;
 pub const SERVICES: &str = "services";
 /// What the person wants; see [`crate::spec`].
 pub const SPEC: &str = "spec.json";
-/// What is true; see [`crate::state_file`].
+/// What is true; see [`crate::status`].
 pub const STATE: &str = "state.json";
 /// Locked by the one process that may write here.
 pub const LOCK: &str = "lock";

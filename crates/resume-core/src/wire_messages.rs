@@ -170,7 +170,7 @@ pub struct LaunchReply {
     pub pid: i32,
 }
 
-/// Of [`CallError::SpawnFailed`].
+/// Of [`crate::wire::CallError::SpawnFailed`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpawnFailed {
     /// The instance.
@@ -186,7 +186,7 @@ impl std::fmt::Display for SpawnFailed {
     }
 }
 
-/// Of [`CallError::StartFailed`].
+/// Of [`crate::wire::CallError::StartFailed`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartFailed {
     /// The instance.

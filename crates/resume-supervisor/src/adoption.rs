@@ -22,6 +22,9 @@ use crate::key::{self, Source};
 use crate::members;
 use crate::perform::number;
 
+/// How long after our start our launcher's request can be expected.
+const TO_ASK: Duration = Duration::from_millis(100);
+
 /// The instances as the supervisor before us left them. If it left nothing, the log still knows the number of runs.
 pub(crate) fn restore(spec: &Spec, seed: u64, earlier: Option<&Status>, journal: &Journal) -> Vec<Lifecycle> {
     let now = clock::boottime();
@@ -94,9 +97,29 @@ impl Supervisor {
         let run = self.service.instance(index).run();
         self.journal.note(Some((number(index), run)), said);
         if !alive {
-            self.main_ended(index, ExitStatus::Unknown);
+            // Whoever launched us may be about to ask for its stop: then it must not be restarted first.
+            self.ended_away.push(index);
+            self.judge_at = Some(clock::boottime() + TO_ASK);
         }
         Ok(())
+    }
+
+    /// Judges the runs that ended while no supervisor lived, once the first request has been heard or the time for it is
+    /// over.
+    pub(crate) fn judge_ended_away(&mut self) {
+        let Some(moment) = self.judge_at else { return };
+        if moment > clock::boottime() && !self.clients.have_asked() {
+            return;
+        }
+        self.judge_now();
+    }
+
+    /// The same at once: somebody wants it up, and so wants to know.
+    pub(crate) fn judge_now(&mut self) {
+        self.judge_at = None;
+        for index in std::mem::take(&mut self.ended_away) {
+            self.main_ended(index, ExitStatus::Unknown);
+        }
     }
 
     fn perform_all(&mut self, index: usize, actions: impl FnOnce(&mut Self) -> Vec<Action>) {

@@ -33,6 +33,11 @@ impl Clients {
         self.slots.iter().all(Option::is_none)
     }
 
+    /// Whether a request has come: the first turn is that of the first connection.
+    pub(crate) fn have_asked(&self) -> bool {
+        self.turn > 1
+    }
+
     /// Whether somebody waits for events.
     pub(crate) fn have_subscribers(&self) -> bool {
         self.slots.iter().flatten().any(|client| client.waiting == Some(Waiting::Events))

@@ -110,6 +110,7 @@ impl Supervisor {
 
     fn start(&mut self, parameters: &StartParameters) -> Result<Answer, CallError> {
         let indexes = self.select(parameters.instances.as_deref())?;
+        self.judge_now();
         for index in &indexes {
             self.deliver(*index, Event::Start);
         }
@@ -124,6 +125,7 @@ impl Supervisor {
             self.service.spec_mut().environment = environment;
             self.write_spec();
         }
+        self.judge_now();
         for index in &indexes {
             self.deliver(*index, Event::Restart);
         }

@@ -153,6 +153,9 @@ pub(crate) struct Supervisor {
     pub(crate) changed: bool,
     /// Set when we must leave at once, leaving everything as it is.
     pub(crate) leaving: bool,
+    /// The instances whose runs ended while no supervisor lived, and when to judge them.
+    pub(crate) ended_away: Vec<usize>,
+    pub(crate) judge_at: Option<Duration>,
     /// How to remove the service once it is down, if that was asked for.
     pub(crate) deleting: Option<Delete>,
     /// Why it could not be removed.
@@ -245,10 +248,14 @@ impl Supervisor {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        [self.service.deadline(), self.journal.deadline(), self.release_at, self.listen_at].into_iter().flatten().min()
+        [self.service.deadline(), self.journal.deadline(), self.release_at, self.listen_at, self.judge_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn tick(&mut self) {
+        self.judge_ended_away();
         let now = clock::boottime();
         for index in self.service.due(now) {
             self.deliver(index, Event::Tick);

@@ -151,6 +151,8 @@ fn ready(home: &Path, name: &ServiceName, dir: OwnedFd, lock: Lock, mode: Mode) 
         news: Vec::new(),
         changed: true,
         leaving: false,
+        ended_away: Vec::new(),
+        judge_at: None,
         deleting: None,
         undeletable: None,
         deleted: false,

@@ -6,6 +6,7 @@
 // Clippy permits `unwrap` in tests but not in what tests share; here all is for tests.
 #![allow(clippy::unwrap_used)]
 
+mod adoption;
 mod api;
 mod bad_input;
 mod bounds;

@@ -102,8 +102,10 @@ pub(crate) fn take_down(
     let failed = |error| of_call(services, name, "cannot stop", error);
     for _ in 0..MAX_LOOKS {
         let Some(service) = Discovery::new(services).one(name) else { return Ok(Down::Forgotten) };
-        // A program that outlived its supervisor is ended by a new one, which takes it over first.
-        let asked = match (service.supervised, service.is_alive()) {
+        // What outlived its supervisor, the program or what that left behind, is ended by a new one, which takes it over
+        // first.
+        let lost = service.is_alive() || service.state() == StateWord::Lost;
+        let asked = match (service.supervised, lost) {
             (false, false) => Ok(None),
             (false, true) => request::ask(services, name, call, None).map(Some),
             (true, _) => request::ask_living(services, name, call, None),
