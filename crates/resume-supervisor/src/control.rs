@@ -82,7 +82,7 @@ impl Supervisor {
                 for index in self.select(parameters.instances.as_deref())? {
                     self.service.reset_counters(index);
                 }
-                self.changed = true;
+                self.write_state();
                 now(wire::reply(&Done {}, false, terminator))
             }
             Call::Flush => {
