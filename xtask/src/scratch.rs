@@ -27,8 +27,9 @@ impl Scratch {
     /// Creates a folder of our own, named after `prefix` and our pid, in the temporary folder.
     pub(crate) fn new(prefix: &str) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("{prefix}{}", std::process::id()));
+        // Others may pass through, not look in: tests as root put on another user's shoes.
         fs::DirBuilder::new()
-            .mode(0o700)
+            .mode(0o711)
             .create(&folder)
             .with_context(|| format!("cannot create `{}`", folder.display()))?;
         let janitor = Command::new(std::env::current_exe()?)
