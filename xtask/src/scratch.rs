@@ -32,7 +32,8 @@ impl Scratch {
             .mode(0o711)
             .create(&folder)
             .with_context(|| format!("cannot create `{}`", folder.display()))?;
-        let janitor = Command::new(std::env::current_exe()?)
+        // By the kernel's link: the file itself may have been built anew since we were started.
+        let janitor = Command::new("/proc/self/exe")
             .arg(JANITOR)
             .arg(&folder)
             .stdin(Stdio::piped())
