@@ -21,9 +21,7 @@ fn main() -> io::Result<()> {
     let source = Source { instance: 0, run: 1, stream: Stream::Stdout };
     let mut stdin = io::stdin().lock();
     // A supervisor does so while batches come thick and fast. Where it is refused the pipe stays as it is.
-    if std::env::var_os("BIGPIPE").is_some() {
-        drop(fifo::set_pipe_size(stdin.as_fd(), 1 << 20));
-    }
+    drop(fifo::set_pipe_size(stdin.as_fd(), 1 << 20));
     let mut buffer = vec![0; 64 << 10];
     loop {
         match stdin.read(&mut buffer)? {
