@@ -17,7 +17,7 @@ use crate::channel::Channel;
 use crate::deadline::Deadline;
 use crate::outcome::Outcome;
 use crate::processes::{self, Ending};
-use crate::programs::python;
+use crate::programs::{python, unignore_signals};
 use crate::running::Running;
 use crate::varlink::Client;
 
@@ -51,6 +51,7 @@ impl Sandbox {
     /// An empty sandbox. Its path is short: the address of a socket holds 108 bytes.
     #[track_caller]
     pub fn new(programs: Programs) -> Self {
+        unignore_signals();
         let folder = tempfile::Builder::new().prefix("r").rand_bytes(5).tempdir().expect("a temporary folder");
         // A test may compare paths that the kernel gives; those hold no links.
         let path = folder.path().canonicalize().expect("it was just made");

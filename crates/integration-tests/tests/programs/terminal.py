@@ -7,7 +7,6 @@ as when a person closes the window.
 import fcntl
 import os
 import pty
-import signal
 import struct
 import sys
 import termios
@@ -16,8 +15,6 @@ pid, terminal = pty.fork()
 if pid == 0:
     size = struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0)
     fcntl.ioctl(0, termios.TIOCSWINSZ, size)
-    # Under nohup(1) it would not hear of the end of its terminal.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.execvp(sys.argv[2], sys.argv[2:])
 while True:
     try:
